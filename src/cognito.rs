@@ -1,0 +1,409 @@
+//! The Cognito adapter: the only place that speaks to the SDK, and that reads its errors.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_cognitoidentityprovider::Client;
+use aws_sdk_cognitoidentityprovider::config::http::HttpResponse;
+use aws_sdk_cognitoidentityprovider::config::interceptors::{
+    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+};
+use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
+use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
+use aws_sdk_cognitoidentityprovider::config::{
+    ConfigBag, Intercept, RuntimeComponents, StalledStreamProtectionConfig,
+};
+use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cognitoidentityprovider::operation::RequestId;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_types::body::SdkBody;
+use http_body::Body;
+use secrecy::ExposeSecret as _;
+use serde_json::{Map, Value};
+use thiserror::Error;
+use tokio::time::{Instant, timeout_at};
+
+use crate::credentials::{AccessToken, Password};
+use crate::error::{Error, Source};
+use crate::policy::{PoolRequirement, Rule, Violation};
+use crate::token::TokenFault;
+
+/// Less time than this is not enough to hear from Cognito, so nothing is sent.
+const SHORTEST_CALL: Duration = Duration::from_millis(250);
+
+/// The longest word, in bytes, of a message of Cognito's that is logged; its own are shorter.
+const LONGEST_WORD: usize = 40;
+
+/// How Cognito is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The region of the SDK's endpoint.
+    pub region: String,
+    /// The longest wait for a connection, name look-up and TLS included.
+    pub connect_timeout: Duration,
+    /// The longest wait for one answer.
+    pub call_timeout: Duration,
+}
+
+/// A client of Cognito's user pools API that needs no AWS credentials.
+#[derive(Debug, Clone)]
+pub struct Cognito {
+    client: Client,
+    call_timeout: Duration,
+}
+
+/// How a call ended, and Cognito's own id of it where it answered.
+#[derive(Debug)]
+pub struct Reply<T, E> {
+    /// What came of it.
+    pub result: Result<T, E>,
+    /// The value of `x-amzn-requestid`, for AWS support.
+    pub request_id: Option<String>,
+}
+
+/// Why a change of password was not confirmed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Nothing was changed, for this reason.
+    Certain(Error),
+    /// The request was sent, and what came back does not tell whether the password changed.
+    InDoubt {
+        /// Whether Cognito, or something before it, answered at all.
+        answered: bool,
+        /// What happened, for the log.
+        source: Source,
+    },
+}
+
+/// An error that Cognito named, fit for the log.
+#[derive(Debug, Error)]
+#[error("{code} (HTTP {status}): {message}")]
+struct Refusal {
+    code: String,
+    status: u16,
+    message: String,
+}
+
+#[derive(Debug, Error)]
+enum TimeFault {
+    #[error("too little time is left in this invocation")]
+    NoneLeft,
+    #[error("no answer in time")]
+    RanOut,
+}
+
+/// The SDK's configuration for these settings, with the endpoint as the environment has it.
+///
+/// No credentials are looked up: `ChangePassword` and `GlobalSignOut` are not signed. Retries are
+/// off, because the standard ones would send a change again whose answer was lost, and then report
+/// the old password as wrong.
+pub async fn sdk_config(settings: &Settings) -> SdkConfig {
+    let http_client = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build_https();
+    aws_config::defaults(BehaviorVersion::latest())
+        .no_credentials()
+        .region(Region::new(settings.region.clone()))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(settings.connect_timeout).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .http_client(http_client)
+        .load()
+        .await
+}
+
+impl Cognito {
+    /// Makes a client; nothing is connected or looked up yet.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig, settings: &Settings) -> Self {
+        Self { client: Client::new(sdk), call_timeout: settings.call_timeout }
+    }
+
+    /// Sends one `ChangePassword`, once.
+    ///
+    /// `previous` is left out for a user who has no password yet.
+    pub async fn change_password(
+        &self,
+        token: &AccessToken,
+        previous: Option<&Password>,
+        proposed: &Password,
+        deadline: Instant,
+    ) -> Reply<(), Failure> {
+        let Some(time_limit) = self.time_limit(deadline) else {
+            let error = Error::UpstreamUnavailable(TimeFault::NoneLeft.into());
+            return Reply::local(Err(Failure::Certain(error)));
+        };
+        let exchange = Exchange::default();
+        let secrets = [
+            token.expose_secret(),
+            proposed.expose_secret(),
+            previous.map_or("", |password| password.expose_secret()),
+        ];
+        let call = self
+            .client
+            .change_password()
+            .access_token(token.expose_secret())
+            .set_previous_password(previous.map(|password| password.expose_secret().to_owned()))
+            .proposed_password(proposed.expose_secret())
+            .customize()
+            .interceptor(exchange.clone())
+            .send();
+        match timeout_at(time_limit, call).await {
+            Ok(Ok(output)) => {
+                Reply { result: Ok(()), request_id: output.request_id().map(str::to_owned) }
+            }
+            Ok(Err(error)) => Reply {
+                request_id: error.request_id().map(str::to_owned),
+                result: Err(read_failure(error, &exchange, &secrets)),
+            },
+            Err(_elapsed) => Reply::local(Err(exchange.unanswered(TimeFault::RanOut.into()))),
+        }
+    }
+
+    /// Ends every session of the token's user, and tells whether Cognito did so.
+    ///
+    /// A failure is logged here: it never turns a finished change of password into an error.
+    pub async fn global_sign_out(&self, token: &AccessToken, deadline: Instant) -> bool {
+        let Some(time_limit) = self.time_limit(deadline) else {
+            tracing::warn!(cause = %TimeFault::NoneLeft, "GlobalSignOut was not sent");
+            return false;
+        };
+        let call = self
+            .client
+            .global_sign_out()
+            .access_token(token.expose_secret())
+            .customize()
+            .interceptor(Exchange::default())
+            .send();
+        let code = match timeout_at(time_limit, call).await {
+            Ok(Ok(_)) => return true,
+            Ok(Err(error)) => error.code().unwrap_or("no answer that could be read").to_owned(),
+            Err(_elapsed) => TimeFault::RanOut.to_string(),
+        };
+        tracing::warn!(cause = code, "GlobalSignOut failed after the password had changed");
+        false
+    }
+
+    /// When to give up on a call that starts now; none when it is not worth starting.
+    fn time_limit(&self, deadline: Instant) -> Option<Instant> {
+        let now = Instant::now();
+        (now + SHORTEST_CALL <= deadline).then(|| deadline.min(now + self.call_timeout))
+    }
+}
+
+impl<T, E> Reply<T, E> {
+    /// A result that was reached without an answer from Cognito.
+    pub fn local(result: Result<T, E>) -> Self {
+        Self { result, request_id: None }
+    }
+}
+
+/// Tells what an SDK error means for the password.
+fn read_failure<E>(
+    error: SdkError<E, HttpResponse>,
+    exchange: &Exchange,
+    secrets: &[&str],
+) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match error {
+        SdkError::ServiceError(context) => {
+            let (status, error) = (context.raw().status().as_u16(), context.err());
+            let refusal = Refusal {
+                code: error.code().unwrap_or("no code").to_owned(),
+                status,
+                message: redact(error.message().unwrap_or("no message"), secrets),
+            };
+            // Below 500 is a refusal whatever its code. From 500 on, Cognito's own failure may have
+            // come before the change or after it.
+            if status < 500 {
+                Failure::Certain(read_refusal(refusal, error.message().unwrap_or_default()))
+            } else {
+                Failure::InDoubt { answered: true, source: refusal.into() }
+            }
+        }
+        SdkError::ResponseError(context) => {
+            let status = context.raw().status().as_u16();
+            let source = format!("an answer that cannot be read (HTTP {status})").into();
+            match status {
+                429 => Failure::Certain(Error::TooManyRequests),
+                400..=499 => Failure::Certain(Error::Upstream(source)),
+                _ => Failure::InDoubt { answered: true, source },
+            }
+        }
+        SdkError::ConstructionFailure(_) => Failure::Certain(Error::Internal(source_of(error))),
+        _ => exchange.unanswered(source_of(error)),
+    }
+}
+
+/// The cause without the SDK's wrapper, whose own text is only "dispatch failure" and the like.
+fn source_of<E>(error: SdkError<E, HttpResponse>) -> Source
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    error.into_source().unwrap_or_else(Into::into)
+}
+
+/// Translates Cognito's exceptions: the one table of them.
+///
+/// Messages are matched by how they begin, as public reports have them; a text that has changed
+/// falls to the safe side (`not_authorized`, `rejected_by_pool`, `internal_error`) and is logged.
+fn read_refusal(refusal: Refusal, message: &str) -> Error {
+    match refusal.code.as_str() {
+        "NotAuthorizedException" => match message {
+            m if m.starts_with("Incorrect username or password") => {
+                Error::PreviousPasswordIncorrect
+            }
+            m if m.starts_with("Access Token does not have required scopes") => {
+                Error::InsufficientScope
+            }
+            m if m.contains("Access Token") => Error::InvalidToken(TokenFault::RefusedByCognito),
+            m if m.starts_with("User is disabled") => Error::UserDisabled,
+            m if m.starts_with("Password attempts exceeded") => Error::AttemptLimitExceeded,
+            _ => Error::NotAuthorized(refusal.into()),
+        },
+        "UserNotFoundException" => Error::InvalidToken(TokenFault::UserGone),
+        "InvalidPasswordException" => rejected_by_pool(pool_requirement(message)),
+        "PasswordHistoryPolicyViolationException" => {
+            Error::PolicyViolation(vec![Violation::found_by_cognito(Rule::NotUsedBefore)])
+        }
+        // Cognito names the parameter, e.g. "Value at 'proposedPassword' failed to satisfy
+        // constraint". One that Cognito cannot even read is not the user's password or token.
+        "InvalidParameterException" => match message {
+            m if m.contains("'proposedPassword'") => rejected_by_pool(PoolRequirement::Other),
+            m if m.contains("'previousPassword'") => Error::PreviousPasswordIncorrect,
+            m if m.contains("'accessToken'") => Error::InvalidToken(TokenFault::RefusedByCognito),
+            _ => Error::Internal(refusal.into()),
+        },
+        "LimitExceededException" => Error::AttemptLimitExceeded,
+        "TooManyRequestsException" | "ThrottlingException" | "Throttling" => Error::TooManyRequests,
+        "PasswordResetRequiredException" => Error::PasswordResetRequired,
+        "UserNotConfirmedException" => Error::UserNotConfirmed,
+        "ForbiddenException" => Error::RequestBlocked(refusal.into()),
+        // No client can cause or mend these: the pool is gone, or this is not where it lives.
+        "ResourceNotFoundException" | "OperationNotEnabledException" => {
+            Error::Internal(refusal.into())
+        }
+        _ => Error::Upstream(refusal.into()),
+    }
+}
+
+fn rejected_by_pool(requirement: PoolRequirement) -> Error {
+    Error::PolicyViolation(vec![Violation::found_by_cognito(Rule::AcceptedByPool(requirement))])
+}
+
+/// The rule in e.g. "Password did not conform with policy: Password must have symbol characters".
+fn pool_requirement(message: &str) -> PoolRequirement {
+    let words = [
+        ("not long enough", PoolRequirement::Length),
+        ("lowercase", PoolRequirement::Lowercase),
+        ("uppercase", PoolRequirement::Uppercase),
+        ("numeric", PoolRequirement::Digit),
+        ("symbol", PoolRequirement::Symbol),
+    ];
+    let found = words.into_iter().find(|(word, _)| message.contains(word));
+    found.map_or(PoolRequirement::Other, |(_, requirement)| requirement)
+}
+
+/// Keeps a message out of the log that repeats what was sent: an emulator's may be the token itself,
+/// so no message with a word as long as part of one is logged either.
+fn redact(message: &str, secrets: &[&str]) -> String {
+    let repeats = |secret: &&str| !secret.is_empty() && message.contains(*secret);
+    let is_long = |word: &str| word.len() > LONGEST_WORD;
+    if secrets.iter().any(repeats) || message.split_whitespace().any(is_long) {
+        "[redacted]".into()
+    } else {
+        message.to_owned()
+    }
+}
+
+/// Watches one exchange from the inside: whether the request left, and whether a `200` is Cognito's.
+#[derive(Debug, Clone, Default)]
+struct Exchange {
+    /// Whether the connection has asked for the request's body, which it does only once it is made.
+    ///
+    /// Until then not a byte has left, whatever went wrong: name look-up, connection, TLS, a pooled
+    /// connection that had gone, or our own time limit.
+    sent: Arc<AtomicBool>,
+}
+
+impl Exchange {
+    fn unanswered(&self, source: Source) -> Failure {
+        if self.sent.load(Ordering::Relaxed) {
+            Failure::InDoubt { answered: false, source }
+        } else {
+            Failure::Certain(Error::UpstreamUnavailable(source))
+        }
+    }
+}
+
+impl Intercept for Exchange {
+    fn name(&self) -> &'static str {
+        "Exchange"
+    }
+
+    fn modify_before_transmit(
+        &self,
+        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), Source> {
+        let body = context.request_mut().body_mut();
+        let inner = std::mem::replace(body, SdkBody::taken());
+        *body = SdkBody::from_body_1_x(WatchedBody { inner, sent: Arc::clone(&self.sent) });
+        Ok(())
+    }
+
+    /// Refuses a success that Cognito did not write.
+    ///
+    /// The SDK takes any `200` for one, since the output has no members: a proxy's page as well, and
+    /// the `{"Output":{"__type":…}}` with which some AWS front ends answer what they do not know.
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), Source> {
+        let response = context.response();
+        let body = response.body().bytes().unwrap_or_default();
+        let is_output = |fields: Map<String, Value>| {
+            !["__type", "Output"].iter().any(|name| fields.contains_key(*name))
+        };
+        if response.status().is_success() && !serde_json::from_slice(body).is_ok_and(is_output) {
+            return Err("a success without Cognito's JSON object".into());
+        }
+        Ok(())
+    }
+}
+
+struct WatchedBody {
+    inner: SdkBody,
+    sent: Arc<AtomicBool>,
+}
+
+impl Body for WatchedBody {
+    type Data = <SdkBody as Body>::Data;
+    type Error = <SdkBody as Body>::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        self.sent.store(true, Ordering::Relaxed);
+        Pin::new(&mut self.inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        Body::size_hint(&self.inner)
+    }
+}

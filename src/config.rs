@@ -1,0 +1,272 @@
+//! Settings from the environment, read once at the cold start.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::cognito;
+use crate::policy::{Policy, PolicyError};
+use crate::token;
+
+/// The policy that is built into the binary.
+const EMBEDDED_POLICY: &str = include_str!("../password-policy.toml");
+
+/// Everything that a deployment decides.
+#[derive(Debug)]
+pub struct Config {
+    /// `USER_POOL_ID`, `TOKEN_ISSUER` and `USER_POOL_CLIENT_IDS`.
+    pub token: token::Expected,
+    /// `password-policy.toml`, or the file that `PASSWORD_POLICY_FILE` names.
+    pub policy: Policy,
+    /// `AWS_REGION`, `COGNITO_CONNECT_TIMEOUT_MS` and `COGNITO_CALL_TIMEOUT_MS`.
+    pub cognito: cognito::Settings,
+}
+
+/// A setting that stops the start, by its name.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// A required setting is not there.
+    #[error("{name} is not set; it must be {expected}")]
+    Missing {
+        /// The environment variable.
+        name: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A setting's value is not one that it can have.
+    #[error("{name} is {value:?}; it must be {expected}")]
+    Invalid {
+        /// The environment variable.
+        name: &'static str,
+        /// What it is.
+        value: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The policy file cannot be read.
+    #[error("PASSWORD_POLICY_FILE is {path:?}, which cannot be read: {source}")]
+    PolicyFile {
+        /// The path as given.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The policy file is wrong.
+    #[error("the password policy in {origin}: {source}")]
+    Policy {
+        /// Where it was read from.
+        origin: String,
+        /// What is wrong, with the key.
+        source: PolicyError,
+    },
+    /// The function and the pool are in two regions, and no endpoint says that this is meant.
+    #[error(
+        "USER_POOL_ID is {user_pool_id:?}, which is not in AWS_REGION {region:?}; to call a pool in \
+         another region, set AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER to that region's endpoint"
+    )]
+    OtherRegion {
+        /// The pool's id.
+        user_pool_id: String,
+        /// The function's region.
+        region: String,
+    },
+}
+
+impl Config {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// Reads settings by name, so that a test needs no process of its own.
+    ///
+    /// An empty value counts as none: that is what an empty template parameter becomes.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
+        let user_pool_id = UserPoolId::parse(get("USER_POOL_ID"))?;
+        let region = match get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")) {
+            Some(region) => {
+                let endpoints = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"];
+                if region != user_pool_id.region()
+                    && endpoints.iter().all(|name| get(name).is_none())
+                {
+                    return Err(ConfigError::OtherRegion { user_pool_id: user_pool_id.0, region });
+                }
+                region
+            }
+            None => user_pool_id.region().to_owned(),
+        };
+        Ok(Self {
+            token: token::Expected {
+                issuer: get("TOKEN_ISSUER").unwrap_or_else(|| user_pool_id.issuer()),
+                client_ids: client_ids(get("USER_POOL_CLIENT_IDS"))?,
+            },
+            policy: policy(get("PASSWORD_POLICY_FILE"))?,
+            cognito: cognito::Settings {
+                region,
+                connect_timeout: milliseconds("COGNITO_CONNECT_TIMEOUT_MS", get, 1_000)?,
+                call_timeout: milliseconds("COGNITO_CALL_TIMEOUT_MS", get, 5_000)?,
+            },
+        })
+    }
+}
+
+/// A user pool's id: its region, an underscore, and letters and digits.
+struct UserPoolId(String);
+
+impl UserPoolId {
+    const EXPECTED: &str = "a user pool's id, such as eu-west-1_Ab12Cd34E";
+
+    fn parse(value: Option<String>) -> Result<Self, ConfigError> {
+        let name = "USER_POOL_ID";
+        let value = value.ok_or(ConfigError::Missing { name, expected: Self::EXPECTED })?;
+        let sound = value.split_once('_').is_some_and(|(region, id)| {
+            let is_region = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            !region.is_empty()
+                && !id.is_empty()
+                && region.chars().all(is_region)
+                && id.chars().all(|c| c.is_ascii_alphanumeric())
+        });
+        if sound {
+            Ok(Self(value))
+        } else {
+            Err(ConfigError::Invalid { name, value, expected: Self::EXPECTED })
+        }
+    }
+
+    fn region(&self) -> &str {
+        self.0.split_once('_').map_or("", |(region, _)| region)
+    }
+
+    /// The issuer of the pool's tokens; the partition of China has a domain of its own.
+    fn issuer(&self) -> String {
+        let region = self.region();
+        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        format!("https://cognito-idp.{region}.{domain}/{}", self.0)
+    }
+}
+
+fn client_ids(value: Option<String>) -> Result<Vec<String>, ConfigError> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let ids: Vec<_> = value.split(',').map(|id| id.trim().to_owned()).collect();
+    if ids.iter().all(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        Ok(ids)
+    } else {
+        let expected = "app client ids (letters and digits), separated by commas";
+        Err(ConfigError::Invalid { name: "USER_POOL_CLIENT_IDS", value, expected })
+    }
+}
+
+fn policy(file: Option<String>) -> Result<Policy, ConfigError> {
+    let (origin, text) = match file {
+        None => ("password-policy.toml, as built in".to_owned(), EMBEDDED_POLICY.to_owned()),
+        Some(path) => match std::fs::read_to_string(&path) {
+            Ok(text) => (format!("PASSWORD_POLICY_FILE {path:?}"), text),
+            Err(source) => return Err(ConfigError::PolicyFile { path, source }),
+        },
+    };
+    Policy::from_toml(&text).map_err(|source| ConfigError::Policy { origin, source })
+}
+
+fn milliseconds(
+    name: &'static str,
+    get: impl Fn(&'static str) -> Option<String>,
+    default: u64,
+) -> Result<Duration, ConfigError> {
+    let Some(value) = get(name) else { return Ok(Duration::from_millis(default)) };
+    // API Gateway gives up on a function after 30 seconds.
+    let number = value.parse().ok().filter(|number| (1..=30_000).contains(number));
+    number.map(Duration::from_millis).ok_or(ConfigError::Invalid {
+        name,
+        value,
+        expected: "a whole number of milliseconds from 1 to 30000",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_lookup(|name| {
+            settings.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[track_caller]
+    fn assert_refused(settings: &[(&str, &str)], parts: &[&str]) {
+        let error = config(settings).unwrap_err().to_string();
+        for part in parts {
+            assert!(error.contains(part), "{error:?} lacks {part:?}");
+        }
+    }
+
+    #[test]
+    fn a_pool_id_is_enough() {
+        let config = config(&[("USER_POOL_ID", "eu-west-1_Ab12"), ("TOKEN_ISSUER", "")]).unwrap();
+        assert_eq!(
+            config.token.issuer,
+            "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12"
+        );
+        assert!(config.token.client_ids.is_empty());
+        assert_eq!(config.cognito.region, "eu-west-1");
+        assert_eq!(config.cognito.connect_timeout, Duration::from_secs(1));
+        assert_eq!(config.cognito.call_timeout, Duration::from_secs(5));
+    }
+
+    #[test]
+    fn every_setting_is_read() {
+        let config = config(&[
+            ("USER_POOL_ID", "cn-north-1_Ab12"),
+            ("USER_POOL_CLIENT_IDS", "one, two"),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ENDPOINT_URL", "http://localhost:1"),
+            ("COGNITO_CONNECT_TIMEOUT_MS", "20"),
+            ("COGNITO_CALL_TIMEOUT_MS", "30"),
+        ])
+        .unwrap();
+        assert_eq!(
+            config.token.issuer,
+            "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_Ab12"
+        );
+        assert_eq!(config.token.client_ids, ["one", "two"]);
+        assert_eq!(config.cognito.region, "eu-west-1");
+        assert_eq!(config.cognito.connect_timeout, Duration::from_millis(20));
+        assert_eq!(config.cognito.call_timeout, Duration::from_millis(30));
+    }
+
+    #[test]
+    fn a_bad_setting_is_refused_by_its_name() {
+        let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
+        assert_refused(&[], &["USER_POOL_ID", "not set"]);
+        for id in ["Ab12", "_Ab12", "eu-west-1_", "eu-west-1_Ab 12", "https://x_y"] {
+            assert_refused(&[("USER_POOL_ID", id)], &["USER_POOL_ID", id, "eu-west-1_Ab12Cd34E"]);
+        }
+        assert_refused(
+            &[pool, ("USER_POOL_CLIENT_IDS", "a,,b")],
+            &["USER_POOL_CLIENT_IDS", "a,,b"],
+        );
+        assert_refused(&[pool, ("AWS_REGION", "us-east-1")], &["AWS_REGION", "us-east-1", pool.1]);
+        for name in ["COGNITO_CONNECT_TIMEOUT_MS", "COGNITO_CALL_TIMEOUT_MS"] {
+            for value in ["0", "-1", "1.5", "30001", "soon"] {
+                assert_refused(&[pool, (name, value)], &[name, value, "30000"]);
+            }
+        }
+        assert_refused(
+            &[pool, ("PASSWORD_POLICY_FILE", "/no/such.toml")],
+            &["PASSWORD_POLICY_FILE", "/no/such.toml"],
+        );
+    }
+
+    #[test]
+    fn a_bad_policy_file_is_refused_by_its_key() {
+        let path = std::env::temp_dir().join(format!("policy-{}.toml", std::process::id()));
+        std::fs::write(&path, "[length]\nmin = 12\nminimum = 3\n").unwrap();
+        let path = path.to_str().unwrap();
+        assert_refused(
+            &[("USER_POOL_ID", "eu-west-1_Ab12"), ("PASSWORD_POLICY_FILE", path)],
+            &["PASSWORD_POLICY_FILE", path, "unknown field `minimum`"],
+        );
+        std::fs::remove_file(path).unwrap();
+    }
+}

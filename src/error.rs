@@ -1,0 +1,99 @@
+//! Every way in which a request can fail, one variant for each problem code of the public contract.
+
+use thiserror::Error;
+
+use crate::policy::Violation;
+use crate::token::TokenFault;
+
+/// What went wrong underneath, for the log only; whoever makes one keeps secrets out of it.
+pub type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a request was not answered with what it asked for.
+///
+/// `Display` is written for the client's developer and holds nothing that a client sent but the
+/// names of JSON fields. [`crate::problem`] gives each variant its status and code.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The body or the event cannot be read.
+    #[error("{0}")]
+    MalformedRequest(String),
+    /// No `Authorization` header that holds one bearer token.
+    #[error("Send the access token as `Authorization: Bearer <token>`, once.")]
+    MissingToken,
+    /// The token is no good; another one is needed.
+    #[error("{0}")]
+    InvalidToken(TokenFault),
+    /// The token does not carry the scope that a change of password takes.
+    #[error("{}", TokenFault::MissingScope)]
+    InsufficientScope,
+    /// Cognito says that the previous password is wrong.
+    #[error("The previous password is not correct.")]
+    PreviousPasswordIncorrect,
+    /// Cognito says that the user is disabled.
+    #[error("This account is disabled.")]
+    UserDisabled,
+    /// Cognito refused for a reason that we do not know.
+    #[error("Cognito refused the change.")]
+    NotAuthorized(#[source] Source),
+    /// Cognito's own web ACL refused.
+    #[error("The request was blocked before it reached the user pool.")]
+    RequestBlocked(#[source] Source),
+    /// No such route.
+    #[error("There is nothing at this path.")]
+    NotFound,
+    /// The route exists, but not for this method.
+    #[error("This path answers {allow}.")]
+    MethodNotAllowed {
+        /// The methods that it does answer, as the `Allow` header lists them.
+        allow: &'static str,
+    },
+    /// The user must go through the forgotten-password flow.
+    #[error(
+        "An administrator asked for this password to be reset: use the forgotten-password flow."
+    )]
+    PasswordResetRequired,
+    /// The account is not confirmed.
+    #[error("This account is not confirmed yet.")]
+    UserNotConfirmed,
+    /// The body is longer than a change of password can be.
+    #[error("The body is longer than {max} bytes.")]
+    PayloadTooLarge {
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// The content type is not JSON.
+    #[error("Send the body as `Content-Type: application/json`.")]
+    UnsupportedMediaType,
+    /// The proposed password breaks these rules; never empty.
+    #[error("The proposed password breaks the password policy.")]
+    PolicyViolation(Vec<Violation>),
+    /// This user has tried too often.
+    #[error("Too many attempts to change this password; wait before the next one.")]
+    AttemptLimitExceeded,
+    /// The user pool is over its quota of requests.
+    #[error("The service is busy; try again in a moment. Nothing was changed.")]
+    TooManyRequests,
+    /// Our fault or the deployment's.
+    #[error("The service failed; nothing was changed.")]
+    Internal(#[source] Source),
+    /// Cognito failed, and is known not to have changed the password.
+    #[error("The sign-in service failed; the password was not changed.")]
+    Upstream(#[source] Source),
+    /// Cognito was not reached, so nothing was changed.
+    #[error(
+        "The sign-in service was not reached; nothing was changed and it is safe to try again."
+    )]
+    UpstreamUnavailable(#[source] Source),
+    /// The request was sent and no answer came back.
+    #[error("The password may or may not have changed: try to sign in with the new one.")]
+    OutcomeUnknown(#[source] Source),
+}
+
+impl From<TokenFault> for Error {
+    fn from(fault: TokenFault) -> Self {
+        match fault {
+            TokenFault::MissingScope => Self::InsufficientScope,
+            other => Self::InvalidToken(other),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! A serverless backend-for-frontend that changes a signed-in Cognito user's password.
+//!
+//! Data goes one way: [`event`] in, [`handler`], [`request`] (parse), [`token`] and [`policy`]
+//! (check), [`change_password`] and [`cognito`] (forward), [`response`] out.
+
+pub mod change_password;
+pub mod cognito;
+pub mod config;
+pub mod credentials;
+pub mod error;
+pub mod event;
+pub mod handler;
+pub mod logging;
+pub mod policy;
+pub mod policy_document;
+pub mod request;
+pub mod response;
+pub mod token;

@@ -1,0 +1,29 @@
+//! The cold start.
+
+use std::process::ExitCode;
+
+use change_password::cognito::{self, Cognito};
+use change_password::config::Config;
+use change_password::handler::App;
+use change_password::{event, logging};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error, since it may be the settings of the log that are wrong.
+            eprintln!("change-password cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), lambda_http::Error> {
+    let log = logging::Settings::from_lookup(|name| std::env::var(name).ok())?;
+    tracing::subscriber::set_global_default(log.subscriber(std::io::stdout))?;
+    let config = Config::from_env()?;
+    let sdk = cognito::sdk_config(&config.cognito).await;
+    let cognito = Cognito::new(&sdk, &config.cognito);
+    event::serve(&App::new(config, cognito)).await
+}

@@ -1,0 +1,110 @@
+//! Ways for an operation to go wrong, and when it is to do so.
+
+use std::collections::{HashMap, VecDeque};
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::{Exception, Operation};
+
+/// One way for an operation to go wrong.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// Nothing is done; the answer is this exception, whether Cognito knows it or not.
+    Error(Exception),
+    /// Nothing is done; the answer is whatever this says.
+    Raw {
+        /// The HTTP status.
+        status: u16,
+        /// The `Content-Type` header.
+        content_type: &'static str,
+        /// The whole body.
+        body: &'static str,
+    },
+    /// The request is read, nothing is done, and the connection closes without an answer.
+    DropBefore,
+    /// It is done, and the connection closes without an answer.
+    DropAfter,
+    /// It is done, and the connection closes after half of the answer's body.
+    CutAnswer,
+    /// It is done only after this long.
+    StallBefore(Duration),
+    /// It is done at once, and answered after this long.
+    StallAfter(Duration),
+}
+
+impl Fault {
+    /// An exception with its usual text, such as `LimitExceededException`.
+    pub fn exception(code: &str) -> Self {
+        Self::Error(Exception::usual(code))
+    }
+
+    /// An exception with this text.
+    pub fn error(code: &str, message: &str) -> Self {
+        Self::Error(Exception::new(code, message))
+    }
+
+    /// A load balancer's page where JSON was expected.
+    pub fn html() -> Self {
+        Self::Raw {
+            status: 503,
+            content_type: "text/html",
+            body: "<html><body><h1>503 Service Unavailable</h1></body></html>",
+        }
+    }
+
+    /// Success by its status, and not a byte of body.
+    pub fn empty() -> Self {
+        Self::Raw { status: 200, content_type: "application/x-amz-json-1.1", body: "" }
+    }
+}
+
+/// Reads the notation that the crate's documentation gives for `/_fake/faults`.
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, detail) = text.split_once(':').unwrap_or((text, ""));
+        let (name, detail) = (name.trim(), detail.trim());
+        let pause = || match detail.parse() {
+            Ok(millis) => Ok(Duration::from_millis(millis)),
+            Err(_) => Err(format!("{name} needs milliseconds, as in {name}:3000")),
+        };
+        match name {
+            "drop-before" => Ok(Self::DropBefore),
+            "drop-after" => Ok(Self::DropAfter),
+            "cut-answer" => Ok(Self::CutAnswer),
+            "stall-before" => pause().map(Self::StallBefore),
+            "stall-after" => pause().map(Self::StallAfter),
+            "html" => Ok(Self::html()),
+            "empty" => Ok(Self::empty()),
+            code if code.ends_with("Exception") && detail.is_empty() => Ok(Self::exception(code)),
+            code if code.ends_with("Exception") => Ok(Self::error(code, detail)),
+            _ => Err(format!(
+                "no such fault: {name}; there are drop-before, drop-after, cut-answer, \
+                 stall-before:<ms>, stall-after:<ms>, html, empty and <Name>Exception[: text]"
+            )),
+        }
+    }
+}
+
+/// The faults arranged for each operation.
+#[derive(Default)]
+pub(crate) struct Faults {
+    once: HashMap<Operation, VecDeque<Fault>>,
+    always: HashMap<Operation, Fault>,
+}
+
+impl Faults {
+    pub(crate) fn push(&mut self, operation: Operation, fault: Fault) {
+        self.once.entry(operation).or_default().push_back(fault);
+    }
+
+    pub(crate) fn stick(&mut self, operation: Operation, fault: Fault) {
+        self.always.insert(operation, fault);
+    }
+
+    pub(crate) fn next(&mut self, operation: Operation) -> Option<Fault> {
+        let once = self.once.get_mut(&operation).and_then(VecDeque::pop_front);
+        once.or_else(|| self.always.get(&operation).cloned())
+    }
+}

@@ -1,0 +1,283 @@
+//! HTTP: from a socket to an operation and back, or not back.
+
+use std::pin::{Pin, pin};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::fault::Faults;
+use crate::token::unique_id;
+use crate::{Exception, Fault, Operation, Shared};
+
+const AMZ_JSON: &str = "application/x-amz-json-1.1";
+const ERROR_TYPE: &str = "x-amzn-errortype";
+const DROPPED: &str = "dropped";
+
+/// An answer, or why there is none: hyper closes the connection of a service that fails.
+type Outcome = Result<Response<Answer>, &'static str>;
+
+pub(crate) async fn accept(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    mut hang_up: watch::Receiver<()>,
+) {
+    // An accept fails when the client has gone already or descriptors run out; either passes.
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            shared.connections.fetch_add(1, Ordering::Relaxed);
+            // What hung up earlier connections is not meant for this one.
+            hang_up.mark_unchanged();
+            tokio::spawn(serve(stream, Arc::clone(&shared), hang_up.clone()));
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>, mut hang_up: watch::Receiver<()>) {
+    let service = service_fn(|request| respond(&shared, request));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    // What a connection ends with does not matter: a client that goes away is not our fault, and
+    // the faults that were asked for are errors here.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = hang_up.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn respond(shared: &Shared, request: Request<Incoming>) -> Outcome {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| "the client went away")?.to_bytes();
+    let (name, outcome) = if let Some(control) = head.uri.path().strip_prefix("/_fake/") {
+        (head.uri.path().to_owned(), Ok(control_answer(shared, &head.method, control, &body)))
+    } else if let Some(operation) = operation(&head, &shared.options.pool_id) {
+        (format!("{operation:?}"), answer_with_faults(shared, operation, &body).await)
+    } else {
+        let unknown = Exception::usual("UnknownOperationException");
+        (head.method.to_string(), Ok(answer(Err(unknown), AMZ_JSON)))
+    };
+    if shared.options.log {
+        match &outcome {
+            Ok(response) => {
+                let code = response.headers().get(ERROR_TYPE).and_then(|code| code.to_str().ok());
+                let code = code.unwrap_or_default().trim_end_matches(':');
+                println!("{}", format!("{name} {} {code}", response.status().as_u16()).trim_end());
+            }
+            Err(why) => println!("{name} {why}"),
+        }
+    }
+    outcome
+}
+
+/// Which operation a request is for, if any.
+fn operation(head: &Parts, pool_id: &str) -> Option<Operation> {
+    let path = head.uri.path();
+    if head.method == Method::POST && path == "/" {
+        let target = head.headers.get("x-amz-target")?.to_str().ok()?;
+        let name = target.strip_prefix("AWSCognitoIdentityProviderService.")?;
+        let operation = serde_json::from_value(name.into()).ok()?;
+        let has_target = !matches!(operation, Operation::Jwks | Operation::OpenIdConfiguration);
+        return has_target.then_some(operation);
+    }
+    let document = path.strip_prefix('/')?.strip_prefix(pool_id)?.strip_prefix("/.well-known/")?;
+    match (&head.method, document) {
+        (&Method::GET, "jwks.json") => Some(Operation::Jwks),
+        (&Method::GET, "openid-configuration") => Some(Operation::OpenIdConfiguration),
+        _ => None,
+    }
+}
+
+async fn answer_with_faults(shared: &Shared, operation: Operation, body: &[u8]) -> Outcome {
+    let content_type = match operation {
+        Operation::Jwks | Operation::OpenIdConfiguration => "application/json",
+        _ => AMZ_JSON,
+    };
+    let perform = || answer(shared.state().pool.perform(operation, body), content_type);
+    let fault = {
+        let mut state = shared.state();
+        *state.calls.entry(operation).or_default() += 1;
+        state.faults.next(operation)
+    };
+    match fault {
+        None => Ok(perform()),
+        Some(Fault::Error(exception)) => Ok(answer(Err(exception), content_type)),
+        Some(Fault::Raw { status, content_type, body }) => Ok(reply(status, content_type, body)),
+        Some(Fault::DropBefore) => Err(DROPPED),
+        Some(Fault::DropAfter) => {
+            perform();
+            Err(DROPPED)
+        }
+        Some(Fault::CutAnswer) => Ok(cut(perform())),
+        Some(Fault::StallBefore(pause)) => {
+            tokio::time::sleep(pause).await;
+            Ok(perform())
+        }
+        Some(Fault::StallAfter(pause)) => {
+            let response = perform();
+            tokio::time::sleep(pause).await;
+            Ok(response)
+        }
+    }
+}
+
+/// The body of `POST /_fake/faults`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FaultOrder {
+    operation: Operation,
+    fault: String,
+    #[serde(default = "once")]
+    times: usize,
+    #[serde(default)]
+    always: bool,
+}
+
+fn once() -> usize {
+    1
+}
+
+fn control_answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> Response<Answer> {
+    let done = match (method, path) {
+        (&Method::POST, "faults") => arrange(shared, body),
+        (&Method::DELETE, "faults") => {
+            shared.state().faults = Faults::default();
+            Ok(())
+        }
+        (&Method::POST, "reset") => {
+            shared.reset();
+            Ok(())
+        }
+        _ => Err("there are POST and DELETE /_fake/faults, and POST /_fake/reset".to_owned()),
+    };
+    match done {
+        Ok(()) => reply(204, "application/json", ""),
+        Err(message) => reply(400, "application/json", json!({ "message": message }).to_string()),
+    }
+}
+
+fn arrange(shared: &Shared, body: &[u8]) -> Result<(), String> {
+    let order: FaultOrder = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let fault = Fault::from_str(&order.fault)?;
+    let mut state = shared.state();
+    if order.always {
+        state.faults.stick(order.operation, fault);
+    } else {
+        for _ in 0..order.times {
+            state.faults.push(order.operation, fault.clone());
+        }
+    }
+    Ok(())
+}
+
+/// A result in Cognito's wire format.
+fn answer(result: Result<Value, Exception>, content_type: &'static str) -> Response<Answer> {
+    let exception = match result {
+        Ok(value) => return reply(200, content_type, value.to_string()),
+        Err(exception) => exception,
+    };
+    let mut body = json!({ "__type": exception.code });
+    if !exception.message.is_empty() {
+        body["message"] = exception.message.as_str().into();
+    }
+    let mut response = reply(exception.status, content_type, body.to_string());
+    let headers = response.headers_mut();
+    // The colon is Cognito's: a namespace may follow it.
+    let error_type = format!("{}:", exception.code);
+    for (name, value) in [(ERROR_TYPE, &error_type), ("x-amzn-errormessage", &exception.message)] {
+        // A text that no header can carry is in the body all the same.
+        if let Ok(value) = HeaderValue::from_str(value)
+            && !value.is_empty()
+        {
+            headers.insert(name, value);
+        }
+    }
+    for (name, value) in exception.headers {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn reply(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Response<Answer> {
+    let mut response = Response::new(Answer::Whole(body.into()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(id) = HeaderValue::from_str(&unique_id()) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+/// Promises the whole answer and sends half of it.
+fn cut(response: Response<Answer>) -> Response<Answer> {
+    let (mut head, body) = response.into_parts();
+    let Answer::Whole(body) = body else {
+        unreachable!("an answer is cut once");
+    };
+    head.headers.insert(CONTENT_LENGTH, body.len().into());
+    Response::from_parts(head, Answer::Half(body.slice(..body.len() / 2)))
+}
+
+/// The body of an answer, and how far it has got.
+enum Answer {
+    Whole(Bytes),
+    Half(Bytes),
+    /// The half is buffered but not yet sent.
+    Flushing,
+    /// The half is sent, and the connection is to break.
+    Broken,
+    Done,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = &'static str;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, &'static str>>> {
+        match std::mem::replace(&mut *self, Answer::Done) {
+            Answer::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+            Answer::Half(bytes) => {
+                *self = Answer::Flushing;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Answer::Flushing => {
+                // hyper flushes when a body has nothing ready, and throws its buffer away when a
+                // body fails: without this pause the client would not get its half.
+                *self = Answer::Broken;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Answer::Broken => Poll::Ready(Some(Err(DROPPED))),
+            Answer::Done => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Done => SizeHint::with_exact(0),
+            Self::Half(_) | Self::Flushing | Self::Broken => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Every file of `events/` gives what its name says.
+
+use std::collections::BTreeSet;
+
+use crate::harness::{Function, has_sample_token, sample};
+
+/// Each sample with its status and its problem's code.
+const EXPECTED: [(&str, u64, Option<&str>); 22] = [
+    ("alb", 204, None),
+    ("bad-base64", 400, Some("malformed_request")),
+    ("expired-token", 401, Some("invalid_token")),
+    ("function-url", 204, None),
+    ("http-api", 204, None),
+    ("http-api-base64", 204, None),
+    ("id-token", 401, Some("invalid_token")),
+    ("malformed-json", 400, Some("malformed_request")),
+    ("method-not-allowed", 405, Some("method_not_allowed")),
+    ("missing-token", 401, Some("missing_token")),
+    ("not-found", 404, Some("not_found")),
+    ("not-json", 415, Some("unsupported_media_type")),
+    ("password-policy", 200, None),
+    ("rest-api", 204, None),
+    ("same-password", 422, Some("password_policy_violation")),
+    ("sign-out-everywhere", 200, None),
+    ("token-of-another-pool", 401, Some("invalid_token")),
+    ("token-without-scope", 403, Some("insufficient_scope")),
+    ("too-large", 413, Some("payload_too_large")),
+    ("unknown-field", 400, Some("malformed_request")),
+    ("weak-password", 422, Some("password_policy_violation")),
+    ("wrong-previous-password", 403, Some("previous_password_incorrect")),
+];
+
+#[test]
+fn every_sample_has_an_expectation() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/events");
+    let files: BTreeSet<_> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let expected = EXPECTED.iter().map(|(name, ..)| format!("{name}.json")).collect();
+    assert_eq!(files, expected);
+}
+
+#[tokio::test]
+async fn every_sample_gives_what_its_name_says() {
+    for (name, status, code) in EXPECTED {
+        let function = Function::start().await;
+        function.cognito.add_user(fake_cognito::User::new("demo", "Correct-Horse-7-Battery"));
+        let token = format!("Bearer {}", function.cognito.access_token("demo"));
+        let mut event = sample(name);
+        for header in [
+            "/headers/authorization",
+            "/headers/Authorization",
+            "/multiValueHeaders/Authorization/0",
+        ] {
+            if let Some(value) = event.pointer_mut(header)
+                && has_sample_token(value.as_str().unwrap())
+                && code.is_none_or(|code| code == "previous_password_incorrect")
+            {
+                *value = token.clone().into();
+            }
+        }
+        let reply = function.invoke(&event).await;
+        assert_eq!((reply.status, reply.code().as_deref()), (status, code), "{name}: {reply:?}");
+        if status == 204 {
+            assert_eq!(reply.body, "", "{name}");
+            function.assert_password("Wrong-Cow-8-Generator");
+        }
+    }
+}

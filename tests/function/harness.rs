@@ -1,0 +1,195 @@
+//! A function beside a fake Cognito, and everything it logs.
+
+use std::io;
+use std::sync::{Mutex, Once};
+use std::time::{Duration, SystemTime};
+
+use aws_config::SdkConfig;
+use change_password::cognito::{self, Cognito};
+use change_password::config::Config;
+use change_password::event;
+use change_password::handler::App;
+use change_password::logging::{Format, Settings};
+use fake_cognito::{FakeCognito, Options, PasswordPolicy, User};
+use lambda_http::{Context, LambdaEvent};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use tracing_subscriber::filter::LevelFilter;
+
+/// The demo user's password, and the one it is changed to. No answer and no log line may hold a part.
+pub(crate) const OLD: &str = "Sentinel-Old-7-Horse";
+pub(crate) const NEW: &str = "Sentinel-New-8-Cow";
+
+pub(crate) const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
+
+/// The token in `events/`, whose signature nobody made.
+const SAMPLE_TOKEN_MARK: &str = "bm90IGEgc2lnbmF0dXJlOiBhIHNhbXBsZQ";
+
+pub(crate) struct Function {
+    pub(crate) app: App,
+    pub(crate) cognito: FakeCognito,
+    pub(crate) token: String,
+    time_limit: Duration,
+}
+
+/// What the function answered, as API Gateway would pass it on.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u64,
+    pub(crate) body: String,
+    raw: Value,
+}
+
+impl Function {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Options::default(), |sdk| sdk).await
+    }
+
+    /// A function whose pool keeps the last `history_size` passwords.
+    pub(crate) async fn start_with_history(history_size: usize) -> Self {
+        let policy = PasswordPolicy { history_size, ..PasswordPolicy::default() };
+        Self::start_with(Options { policy, ..Options::default() }, |sdk| sdk).await
+    }
+
+    /// A function that calls another address than the fake's.
+    pub(crate) async fn start_calling(endpoint: &str) -> Self {
+        let elsewhere = |sdk: SdkConfig| sdk.into_builder().endpoint_url(endpoint).build();
+        Self::start_with(Options::default(), elsewhere).await
+    }
+
+    async fn start_with(options: Options, change: impl FnOnce(SdkConfig) -> SdkConfig) -> Self {
+        capture_log();
+        let cognito = FakeCognito::start_with(options).await.unwrap();
+        cognito.add_user(User::new("demo", OLD));
+        let config = Config::from_lookup(|name| match name {
+            "USER_POOL_ID" => Some(cognito.pool_id().to_owned()),
+            "USER_POOL_CLIENT_IDS" => Some(cognito.client_id().to_owned()),
+            "COGNITO_CONNECT_TIMEOUT_MS" => Some("500".into()),
+            "COGNITO_CALL_TIMEOUT_MS" => Some("1000".into()),
+            _ => None,
+        })
+        .unwrap();
+        let sdk = cognito::sdk_config(&config.cognito).await;
+        let sdk = change(sdk.into_builder().endpoint_url(cognito.endpoint_url()).build());
+        let client = Cognito::new(&sdk, &config.cognito);
+        let token = cognito.access_token("demo");
+        let time_limit = Duration::from_secs(15);
+        Self { app: App::new(config, client), cognito, token, time_limit }
+    }
+
+    /// The same function with less of an invocation's time left.
+    pub(crate) fn with_time_limit(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
+    }
+
+    pub(crate) async fn invoke(&self, event: &Value) -> Reply {
+        let mut context = Context::default();
+        context.request_id = REQUEST_ID.into();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        context.deadline = u64::try_from((now + self.time_limit).as_millis()).unwrap();
+        let payload = RawValue::from_string(event.to_string()).unwrap();
+        let raw = event::answer(&self.app, LambdaEvent::new(payload, context)).await.unwrap();
+        let raw = serde_json::to_value(&raw).unwrap();
+        assert_no_secret(&raw.to_string(), "the answer");
+        let body = raw["body"].as_str().unwrap_or_default().to_owned();
+        Reply { status: raw["statusCode"].as_u64().unwrap(), body, raw }
+    }
+
+    /// Sends a body with the user's token.
+    pub(crate) async fn post(&self, body: &Value) -> Reply {
+        self.invoke(&post(&self.token, body)).await
+    }
+
+    /// Asks for the change from [`OLD`] to [`NEW`].
+    pub(crate) async fn change(&self) -> Reply {
+        self.post(&change()).await
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_password(&self, password: &str) {
+        assert_eq!(self.cognito.password_of("demo").as_deref(), Some(password));
+    }
+}
+
+impl Reply {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {:?}", self.body))
+    }
+
+    /// A header, whichever way the event's source wants it.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let single = self.raw["headers"][name].as_str();
+        single.or_else(|| self.raw["multiValueHeaders"][name][0].as_str())
+    }
+
+    pub(crate) fn code(&self) -> Option<String> {
+        let problem: Value = serde_json::from_str(&self.body).ok()?;
+        problem["code"].as_str().map(str::to_owned)
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u64, code: &str) {
+        assert_eq!((self.status, self.code().as_deref()), (status, Some(code)), "{self:?}");
+    }
+}
+
+pub(crate) fn change() -> Value {
+    json!({ "previousPassword": OLD, "proposedPassword": NEW })
+}
+
+/// An HTTP API's event with this token and body.
+pub(crate) fn post(token: &str, body: &Value) -> Value {
+    let mut event = sample("http-api");
+    event["headers"]["authorization"] = format!("Bearer {token}").into();
+    event["body"] = body.to_string().into();
+    event
+}
+
+/// A file of `events/`, without `.json`, as it is.
+pub(crate) fn sample(name: &str) -> Value {
+    let path = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Tells whether a sample's token is one that only wants a real signature.
+pub(crate) fn has_sample_token(header: &str) -> bool {
+    header.ends_with(SAMPLE_TOKEN_MARK)
+}
+
+#[track_caller]
+pub(crate) fn assert_no_secret(text: &str, place: &str) {
+    let lower = text.to_lowercase();
+    assert!(!lower.contains("sentinel"), "{place} holds a password: {text}");
+    assert!(!text.contains("eyJ"), "{place} holds a token: {text}");
+}
+
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Everything logged so far, by every test of this binary.
+pub(crate) fn log() -> String {
+    String::from_utf8(LOG.lock().unwrap().clone()).unwrap()
+}
+
+/// Logs at `TRACE` into memory: what `AWS_LAMBDA_LOG_LEVEL=TRACE` would print.
+pub(crate) fn capture_log() {
+    static START: Once = Once::new();
+    START.call_once(|| {
+        let settings = Settings { format: Format::Json, level: LevelFilter::TRACE };
+        let subscriber = settings.subscriber(|| Memory);
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
+
+struct Memory;
+
+impl io::Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! What is answered agrees with what happened to the password.
+
+use std::time::Duration;
+
+use fake_cognito::{Fault, Operation, User};
+use serde_json::{Value, json};
+
+use crate::harness::{Function, NEW, OLD, change, post, sample};
+
+fn signing_out() -> Value {
+    json!({ "previousPassword": OLD, "proposedPassword": NEW, "signOutEverywhere": true })
+}
+
+#[tokio::test]
+async fn a_change_is_answered_with_204_and_the_new_password_signs_in() {
+    let function = Function::start().await;
+    let reply = function.change().await;
+    assert_eq!((reply.status, reply.body.as_str()), (204, ""));
+    assert_eq!(reply.header("cache-control"), Some("no-store"));
+    assert!(function.cognito.sign_in("demo", NEW).is_ok());
+    assert!(function.cognito.sign_in("demo", OLD).is_err());
+    assert_eq!(function.cognito.calls(Operation::ChangePassword), 1);
+}
+
+#[tokio::test]
+async fn passwords_reach_cognito_byte_for_byte() {
+    let function = Function::start().await;
+    // A combining accent, its composed twin, an astral code point, a NUL and inner spaces.
+    let odd = "Sentinel-e\u{301}\u{e9}🔑\0  7";
+    let reply = function.post(&json!({ "previousPassword": OLD, "proposedPassword": odd })).await;
+    assert_eq!(reply.status, 204, "{reply:?}");
+    function.assert_password(odd);
+}
+
+#[tokio::test]
+async fn a_user_without_a_password_sets_the_first_one() {
+    let function = Function::start().await;
+    function.cognito.add_user(User { password: None, ..User::new("demo", "") });
+    let token = function.cognito.access_token("demo");
+    let reply = function.invoke(&post(&token, &json!({ "proposedPassword": NEW }))).await;
+    assert_eq!(reply.status, 204, "{reply:?}");
+    function.assert_password(NEW);
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_is_told_and_done_after_the_change() {
+    let function = Function::start().await;
+    let reply = function.post(&signing_out()).await;
+    assert_eq!((reply.status, reply.json()), (200, json!({ "signedOutEverywhere": true })));
+    function.assert_password(NEW);
+    let reply = function.post(&json!({ "previousPassword": NEW, "proposedPassword": OLD })).await;
+    reply.assert_problem(401, "invalid_token");
+}
+
+#[tokio::test]
+async fn a_failed_sign_out_never_turns_a_change_into_an_error() {
+    for fault in [
+        Fault::exception("InternalErrorException"),
+        Fault::exception("TooManyRequestsException"),
+        Fault::html(),
+        Fault::empty(),
+        Fault::DropBefore,
+        Fault::StallBefore(Duration::from_secs(5)),
+    ] {
+        let function = Function::start().await;
+        function.cognito.fail_next(Operation::GlobalSignOut, fault.clone());
+        let reply = function.post(&signing_out()).await;
+        let expected = (200, json!({ "signedOutEverywhere": false }));
+        assert_eq!((reply.status, reply.json()), expected, "{fault:?}");
+        function.assert_password(NEW);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_signed_out_when_the_password_did_not_change() {
+    let function = Function::start().await;
+    let mut wrong = signing_out();
+    wrong["previousPassword"] = "Sentinel-Wrong-1".into();
+    function.post(&wrong).await.assert_problem(403, "previous_password_incorrect");
+    assert_eq!(function.cognito.calls(Operation::GlobalSignOut), 0);
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_lost_is_found_to_be_made() {
+    for fault in [
+        Fault::DropAfter,
+        Fault::CutAnswer,
+        Fault::StallAfter(Duration::from_secs(5)),
+        Fault::StallBefore(Duration::from_millis(1_100)),
+    ] {
+        let function = Function::start().await;
+        function.cognito.fail_next(Operation::ChangePassword, fault.clone());
+        let reply = function.change().await;
+        // The last fault is a race that either answer is true of: the change is made while we ask.
+        match fault {
+            Fault::StallBefore(_) => assert!([204, 504].contains(&reply.status), "{reply:?}"),
+            _ => assert_eq!(reply.status, 204, "{fault:?}: {reply:?}"),
+        }
+        assert_eq!(function.cognito.calls(Operation::ChangePassword), 2, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_success_without_a_readable_body_is_not_believed() {
+    for body in ["", "<html>", "[]", "{\"Output\":{\"__type\":\"UnknownOperationException\"}}"] {
+        let function = Function::start().await;
+        let fault = Fault::Raw { status: 200, content_type: "application/x-amz-json-1.1", body };
+        function.cognito.fail_next(Operation::ChangePassword, fault);
+        let reply = function.change().await;
+        reply.assert_problem(502, "upstream_error");
+        function.assert_password(OLD);
+    }
+}
+
+#[tokio::test]
+async fn an_outcome_that_stays_in_doubt_is_said_to_be_unknown() {
+    for first in [Fault::DropAfter, Fault::DropBefore, Fault::exception("InternalErrorException")] {
+        for then in [
+            Fault::DropBefore,
+            Fault::html(),
+            Fault::exception("LimitExceededException"),
+            Fault::StallBefore(Duration::from_secs(5)),
+        ] {
+            let function = Function::start().await;
+            function.cognito.fail_next(Operation::ChangePassword, first.clone());
+            function.cognito.fail_next(Operation::ChangePassword, then);
+            function.change().await.assert_problem(504, "outcome_unknown");
+            assert_eq!(function.cognito.calls(Operation::ChangePassword), 2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_pool_with_a_history_never_makes_a_failure_of_a_change() {
+    let function = Function::start_with_history(3).await;
+    assert_eq!(function.change().await.status, 204);
+    let back = json!({ "previousPassword": NEW, "proposedPassword": OLD });
+    let reply = function.post(&back).await;
+    reply.assert_problem(422, "password_policy_violation");
+    assert_eq!(reply.json()["violations"][0]["code"], "used_before");
+}
+
+#[tokio::test]
+async fn cognitos_refusals_are_never_sent_twice() {
+    for code in ["LimitExceededException", "TooManyRequestsException", "NotAuthorizedException"] {
+        let function = Function::start().await;
+        function.cognito.fail_next(Operation::ChangePassword, Fault::exception(code));
+        assert!(function.change().await.status < 500);
+        assert_eq!(function.cognito.calls(Operation::ChangePassword), 1, "{code}");
+        function.assert_password(OLD);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_when_the_invocation_is_about_to_end() {
+    let function = Function::start().await.with_time_limit(Duration::from_millis(400));
+    function.change().await.assert_problem(503, "upstream_unavailable");
+    assert_eq!(function.cognito.calls(Operation::ChangePassword), 0);
+    function.assert_password(OLD);
+}
+
+#[tokio::test]
+async fn a_stalled_call_ends_before_the_invocation_does() {
+    let function = Function::start().await.with_time_limit(Duration::from_millis(900));
+    let stall = Fault::StallBefore(Duration::from_secs(5));
+    function.cognito.fail_always(Operation::ChangePassword, stall);
+    // The harness would wait for ever; Lambda would not, and 900 ms are less than the call timeout.
+    function.change().await.assert_problem(504, "outcome_unknown");
+}
+
+#[tokio::test]
+async fn one_connection_serves_call_after_call() {
+    let function = Function::start().await;
+    assert_eq!(function.post(&signing_out()).await.status, 200);
+    let token = function.cognito.access_token("demo");
+    let back = json!({ "previousPassword": NEW, "proposedPassword": OLD });
+    assert_eq!(function.invoke(&post(&token, &back)).await.status, 204);
+    assert_eq!(function.cognito.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_cognito_closed_meanwhile_costs_nothing() {
+    let function = Function::start().await;
+    assert_eq!(function.change().await.status, 204);
+    function.cognito.close_connections();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let back = json!({ "previousPassword": NEW, "proposedPassword": OLD });
+    assert_eq!(function.post(&back).await.status, 204);
+    assert_eq!(function.cognito.calls(Operation::ChangePassword), 2);
+}
+
+#[tokio::test]
+async fn an_event_that_is_not_http_is_told_so() {
+    let function = Function::start().await;
+    for event in [json!({ "key1": "value1" }), json!(null), json!([]), json!("text")] {
+        function.invoke(&event).await.assert_problem(400, "malformed_request");
+    }
+}
+
+#[tokio::test]
+async fn the_policy_is_open_cacheable_and_without_a_body_for_head() {
+    let function = Function::start().await;
+    let mut event = sample("password-policy");
+    let full = function.invoke(&event).await;
+    assert_eq!(full.status, 200);
+    assert_eq!(full.json()["minLength"], 12);
+    assert_eq!(full.header("content-type"), Some("application/json"));
+    assert_eq!(full.header("cache-control"), Some("public, max-age=300"));
+    let etag = full.header("etag").unwrap().to_owned();
+    for (value, status) in [
+        (etag.clone(), 304),
+        (format!("\"x\", W/{etag}"), 304),
+        ("*".into(), 304),
+        ("\"x\"".into(), 200),
+    ] {
+        event["headers"]["if-none-match"] = value.clone().into();
+        let reply = function.invoke(&event).await;
+        assert_eq!(reply.status, status, "{value}");
+        assert_eq!(reply.header("etag"), Some(etag.as_str()));
+        assert_eq!(reply.body.is_empty(), status == 304);
+    }
+    let mut head = sample("password-policy");
+    head["requestContext"]["http"]["method"] = "HEAD".into();
+    let reply = function.invoke(&head).await;
+    assert_eq!((reply.status, reply.body.as_str()), (200, ""));
+    assert_eq!(reply.header("etag"), Some(etag.as_str()));
+}
+
+#[tokio::test]
+async fn a_stage_prefix_and_a_trailing_slash_reach_the_same_route() {
+    for path in ["/prod/change-password", "/change-password/", "/prod/change-password/"] {
+        for (name, field) in [("http-api", "rawPath"), ("rest-api", "path"), ("alb", "path")] {
+            let function = Function::start().await;
+            let mut event = sample(name);
+            event[field] = path.into();
+            for headers in ["headers", "multiValueHeaders"] {
+                if let Some(headers) = event.get_mut(headers).and_then(Value::as_object_mut) {
+                    headers.retain(|name, _| !name.eq_ignore_ascii_case("authorization"));
+                }
+            }
+            event["headers"]["authorization"] = format!("Bearer {}", function.token).into();
+            event["body"] = change().to_string().into();
+            assert_eq!(function.invoke(&event).await.status, 204, "{name} {path}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Each row of the contract's table of problems, through the real SDK client and a real socket.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fake_cognito::{Exception, Fault, Operation, UserState};
+use serde_json::{Value, json};
+
+use crate::harness::{Function, NEW, OLD, REQUEST_ID, change, post, sample};
+
+/// Every code of the contract.
+const CODES: [&str; 21] = [
+    "attempt_limit_exceeded",
+    "insufficient_scope",
+    "internal_error",
+    "invalid_token",
+    "malformed_request",
+    "method_not_allowed",
+    "missing_token",
+    "not_authorized",
+    "not_found",
+    "outcome_unknown",
+    "password_policy_violation",
+    "password_reset_required",
+    "payload_too_large",
+    "previous_password_incorrect",
+    "request_blocked",
+    "too_many_requests",
+    "unsupported_media_type",
+    "upstream_error",
+    "upstream_unavailable",
+    "user_disabled",
+    "user_not_confirmed",
+];
+
+/// An event of `events/`, or a change that meets what Cognito answers to it.
+enum Cause {
+    Sample(&'static str),
+    Cognito(Fault),
+    State(UserState),
+    Unreachable,
+}
+
+fn refusal(code: &str, message: &str) -> Cause {
+    Cause::Cognito(Fault::error(code, message))
+}
+
+fn usual(code: &str) -> Cause {
+    Cause::Cognito(Fault::exception(code))
+}
+
+fn with_status(status: u16, code: &str) -> Cause {
+    Cause::Cognito(Fault::Error(Exception { status, ..Exception::new(code, "") }))
+}
+
+/// The contract's table: status, code, and what leads there.
+fn table() -> Vec<(u64, &'static str, Cause)> {
+    let not_authorized = |message| refusal("NotAuthorizedException", message);
+    let invalid_parameter = |parameter| {
+        let message = format!(
+            "1 validation error detected: Value at '{parameter}' failed to satisfy constraint: \
+             Member must satisfy regular expression pattern: ^[\\S]+.*[\\S]+$"
+        );
+        refusal("InvalidParameterException", &message)
+    };
+    let raw = |status, body| Cause::Cognito(Fault::Raw { status, content_type: "text/html", body });
+    vec![
+        (400, "malformed_request", Cause::Sample("malformed-json")),
+        (400, "malformed_request", Cause::Sample("unknown-field")),
+        (400, "malformed_request", Cause::Sample("bad-base64")),
+        (401, "missing_token", Cause::Sample("missing-token")),
+        (401, "invalid_token", Cause::Sample("id-token")),
+        (401, "invalid_token", Cause::Sample("expired-token")),
+        (401, "invalid_token", Cause::Sample("token-of-another-pool")),
+        (401, "invalid_token", not_authorized("Access Token has been revoked")),
+        (401, "invalid_token", not_authorized("Access Token has expired")),
+        (401, "invalid_token", not_authorized("Invalid Access Token")),
+        (401, "invalid_token", not_authorized("Could not verify signature for Access Token")),
+        (401, "invalid_token", usual("UserNotFoundException")),
+        (401, "invalid_token", invalid_parameter("accessToken")),
+        (403, "insufficient_scope", Cause::Sample("token-without-scope")),
+        (403, "insufficient_scope", not_authorized("Access Token does not have required scopes")),
+        (403, "previous_password_incorrect", not_authorized("Incorrect username or password.")),
+        (403, "previous_password_incorrect", invalid_parameter("previousPassword")),
+        (403, "user_disabled", not_authorized("User is disabled.")),
+        (403, "user_disabled", Cause::State(UserState::Disabled)),
+        (403, "not_authorized", not_authorized("The moon is in the wrong phase")),
+        (403, "not_authorized", not_authorized("")),
+        (403, "request_blocked", usual("ForbiddenException")),
+        (404, "not_found", Cause::Sample("not-found")),
+        (405, "method_not_allowed", Cause::Sample("method-not-allowed")),
+        (409, "password_reset_required", usual("PasswordResetRequiredException")),
+        (409, "password_reset_required", Cause::State(UserState::ResetRequired)),
+        (409, "user_not_confirmed", usual("UserNotConfirmedException")),
+        (409, "user_not_confirmed", Cause::State(UserState::Unconfirmed)),
+        (413, "payload_too_large", Cause::Sample("too-large")),
+        (415, "unsupported_media_type", Cause::Sample("not-json")),
+        (422, "password_policy_violation", Cause::Sample("weak-password")),
+        (422, "password_policy_violation", usual("InvalidPasswordException")),
+        (422, "password_policy_violation", usual("PasswordHistoryPolicyViolationException")),
+        (422, "password_policy_violation", invalid_parameter("proposedPassword")),
+        (429, "attempt_limit_exceeded", usual("LimitExceededException")),
+        (429, "attempt_limit_exceeded", not_authorized("Password attempts exceeded")),
+        (429, "too_many_requests", usual("TooManyRequestsException")),
+        (429, "too_many_requests", raw(429, "slow down")),
+        (500, "internal_error", usual("ResourceNotFoundException")),
+        (500, "internal_error", usual("OperationNotEnabledException")),
+        (500, "internal_error", invalid_parameter("clientMetadata")),
+        (502, "upstream_error", usual("BrandNewException")),
+        (502, "upstream_error", raw(400, "<html>")),
+        // A failure of Cognito's own, after which the password turns out to be the old one still.
+        (502, "upstream_error", usual("InternalErrorException")),
+        (502, "upstream_error", with_status(503, "ServiceUnavailableException")),
+        (502, "upstream_error", Cause::Cognito(Fault::html())),
+        (503, "upstream_unavailable", Cause::Unreachable),
+        // No answer: the old password is in force, but the request may still be under way.
+        (504, "outcome_unknown", Cause::Cognito(Fault::DropBefore)),
+    ]
+}
+
+async fn provoke(cause: &Cause) -> crate::harness::Reply {
+    let function = match cause {
+        // Nothing listens on the port for "discard", nor may anything that is not root.
+        Cause::Unreachable => Function::start_calling("http://127.0.0.1:9").await,
+        _ => Function::start().await,
+    };
+    match cause {
+        Cause::Sample(name) => return function.invoke(&sample(name)).await,
+        Cause::Cognito(fault) => {
+            function.cognito.fail_next(Operation::ChangePassword, fault.clone());
+        }
+        Cause::State(state) => function.cognito.set_state("demo", *state),
+        Cause::Unreachable => {}
+    }
+    let reply = function.change().await;
+    function.assert_password(OLD);
+    reply
+}
+
+#[tokio::test]
+async fn every_row_of_the_contract_is_answered_with_its_status_and_code() {
+    let mut seen = BTreeSet::new();
+    for (row, (status, code, cause)) in table().into_iter().enumerate() {
+        let reply = provoke(&cause).await;
+        assert_eq!((reply.status, reply.code().as_deref()), (status, Some(code)), "row {row}");
+        assert_is_problem(&reply.json(), status);
+        assert_eq!(reply.header("content-type"), Some("application/problem+json"), "row {row}");
+        assert_eq!(reply.header("cache-control"), Some("no-store"), "row {row}");
+        assert_eq!(
+            reply.header("retry-after").map(str::to_owned),
+            reply.json().get("retryAfterSeconds").map(Value::to_string),
+            "row {row}"
+        );
+        seen.insert(code);
+    }
+    assert_eq!(seen, BTreeSet::from(CODES));
+}
+
+#[track_caller]
+fn assert_is_problem(problem: &Value, status: u64) {
+    let text = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
+    assert_eq!(problem["status"], status);
+    assert_eq!(text("requestId"), REQUEST_ID);
+    assert_eq!(text("type"), format!("urn:change-password:problem:{}", text("code")));
+    assert!(!text("title").is_empty() && !text("detail").is_empty(), "{problem}");
+}
+
+#[tokio::test]
+async fn a_token_problem_says_how_to_authenticate() {
+    let function = Function::start().await;
+    for (name, challenge) in [
+        ("missing-token", "Bearer"),
+        ("expired-token", r#"Bearer error="invalid_token""#),
+        (
+            "token-without-scope",
+            r#"Bearer error="insufficient_scope", scope="aws.cognito.signin.user.admin""#,
+        ),
+    ] {
+        let reply = function.invoke(&sample(name)).await;
+        assert_eq!(reply.header("www-authenticate"), Some(challenge), "{name}");
+    }
+    let reply = function.invoke(&sample("method-not-allowed")).await;
+    assert_eq!(reply.header("allow"), Some("POST"));
+    let wrong_password = json!({ "previousPassword": "Sentinel-Wrong-1", "proposedPassword": NEW });
+    let reply = function.post(&wrong_password).await;
+    reply.assert_problem(403, "previous_password_incorrect");
+    assert_eq!(reply.header("www-authenticate"), None);
+}
+
+#[tokio::test]
+async fn the_detail_tells_token_mistakes_apart() {
+    let function = Function::start().await;
+    let mint = |claim: &str, value: Value| {
+        function.cognito.mint("demo", |jwt| drop(jwt.claims.insert(claim.into(), value)))
+    };
+    for (token, detail) in [
+        ("not-a-token".into(), "not a JSON Web Token"),
+        (function.cognito.id_token("demo"), "send the access token"),
+        (mint("exp", json!(1)), "expired"),
+        (mint("iss", json!("https://elsewhere")), "another issuer"),
+        (mint("client_id", json!("elsewhere")), "an app client"),
+        (function.cognito.forged_token("demo"), "Cognito does not accept"),
+    ] {
+        let reply = function.invoke(&post(&token, &change())).await;
+        reply.assert_problem(401, "invalid_token");
+        let problem = reply.json();
+        assert!(problem["detail"].as_str().unwrap().contains(detail), "{problem}");
+    }
+    // Only the forged one could pass for a token of the pool until Cognito saw it.
+    assert_eq!(function.cognito.calls(Operation::ChangePassword), 1);
+}
+
+#[tokio::test]
+async fn every_broken_rule_is_told_at_once_and_cognito_is_not_asked() {
+    let function = Function::start().await;
+    let reply =
+        function.post(&json!({ "previousPassword": OLD, "proposedPassword": "demo " })).await;
+    reply.assert_problem(422, "password_policy_violation");
+    let codes: Vec<_> =
+        reply.json()["violations"].as_array().unwrap().iter().map(|v| v["code"].clone()).collect();
+    assert_eq!(
+        codes,
+        [
+            "too_short",
+            "missing_uppercase",
+            "missing_digit",
+            "missing_symbol",
+            "leading_or_trailing_space",
+            "contains_user_name"
+        ]
+    );
+    assert_eq!(reply.json()["violations"][0]["params"], json!({ "minLength": 12, "length": 5 }));
+    assert_eq!(function.cognito.calls(Operation::ChangePassword), 0);
+}
+
+#[tokio::test]
+async fn what_only_the_pool_refuses_is_told_as_a_violation_too() {
+    for (code, message, expected) in [
+        ("InvalidPasswordException", "Password not long enough", json!("length")),
+        ("InvalidPasswordException", "Password must have lowercase characters", json!("lowercase")),
+        ("InvalidPasswordException", "Password must have uppercase characters", json!("uppercase")),
+        ("InvalidPasswordException", "Password must have numeric characters", json!("digit")),
+        ("InvalidPasswordException", "Password must have symbol characters", json!("symbol")),
+        ("InvalidPasswordException", "Try harder", json!("other")),
+        ("PasswordHistoryPolicyViolationException", "Used before", Value::Null),
+    ] {
+        let function = Function::start().await;
+        let message = format!("Password did not conform with policy: {message}");
+        function.cognito.fail_next(Operation::ChangePassword, Fault::error(code, &message));
+        let violations = function.change().await.json()["violations"].clone();
+        let code = if expected.is_null() { "used_before" } else { "rejected_by_pool" };
+        assert_eq!(violations[0]["code"], code, "{message}");
+        assert_eq!(violations[0]["params"]["requirement"], expected, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn the_sixth_try_within_an_hour_is_told_to_wait() {
+    let function = Function::start().await;
+    let wrong = json!({ "previousPassword": "Sentinel-Wrong-1", "proposedPassword": NEW });
+    for _ in 0..5 {
+        function.post(&wrong).await.assert_problem(403, "previous_password_incorrect");
+    }
+    let reply = function.change().await;
+    reply.assert_problem(429, "attempt_limit_exceeded");
+    assert_eq!(reply.header("retry-after"), Some("3600"));
+    function.cognito.advance(Duration::from_hours(1));
+    // An hour later the first token has expired too.
+    let token = function.cognito.access_token("demo");
+    assert_eq!(function.invoke(&post(&token, &change())).await.status, 204);
+}

@@ -1,0 +1,106 @@
+//! No password and no token is logged or answered, at `TRACE`, whatever happens.
+
+use fake_cognito::{Fault, Operation, UserState};
+use serde_json::{Value, json};
+
+use crate::harness::{Function, NEW, OLD, assert_no_secret, change, log, post};
+
+/// Bodies that hold a password where it does not belong.
+fn misplaced() -> Vec<Value> {
+    vec![
+        json!(OLD),
+        json!([OLD, NEW, false]),
+        json!({ OLD: NEW }),
+        json!({ "proposedPassword": [NEW] }),
+        json!({ "previousPassword": OLD, "proposedPassword": NEW, "signOutEverywhere": NEW }),
+        json!({ "previousPassword": OLD, "proposedPassword": "sentinel" }),
+    ]
+}
+
+/// What Cognito may answer, with the worst of messages.
+fn faults(token: &str) -> Vec<Fault> {
+    let codes = [
+        "ForbiddenException",
+        "InternalErrorException",
+        "InvalidParameterException",
+        "InvalidPasswordException",
+        "LimitExceededException",
+        "NotAuthorizedException",
+        "OperationNotEnabledException",
+        "PasswordHistoryPolicyViolationException",
+        "PasswordResetRequiredException",
+        "ResourceNotFoundException",
+        "TooManyRequestsException",
+        "UserNotConfirmedException",
+        "UserNotFoundException",
+        "BrandNewException",
+    ];
+    let messages = [OLD.to_owned(), format!("not {NEW}"), token.to_owned(), format!("({token})")];
+    let refusals =
+        codes.iter().flat_map(|code| messages.iter().map(|text| Fault::error(code, text)));
+    let others =
+        [Fault::DropBefore, Fault::DropAfter, Fault::CutAnswer, Fault::html(), Fault::empty()];
+    refusals.chain(others).collect()
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged_or_answered_at_trace_over_any_path() {
+    let function = Function::start().await;
+    for body in misplaced() {
+        function.post(&body).await;
+    }
+    for token in [OLD, &function.cognito.id_token("demo"), &function.cognito.forged_token("demo")] {
+        function.invoke(&post(token, &change())).await;
+    }
+    for fault in faults(&function.token) {
+        function.cognito.add_user(fake_cognito::User::new("demo", OLD));
+        let token = function.cognito.access_token("demo");
+        function.cognito.fail_next(Operation::ChangePassword, fault.clone());
+        function.invoke(&post(&token, &change())).await;
+        function.cognito.fail_next(Operation::GlobalSignOut, fault);
+        let mut change = change();
+        change["signOutEverywhere"] = true.into();
+        function.invoke(&post(&token, &change)).await;
+    }
+    function.cognito.set_state("demo", UserState::Disabled);
+    function.change().await;
+    Function::start_calling("http://127.0.0.1:9").await.change().await;
+    Function::start_calling("http://no-such-host.invalid").await.change().await;
+
+    let log = log();
+    assert!(log.lines().count() > 100, "the log was not captured");
+    assert_no_secret(&log, "the log");
+}
+
+#[tokio::test]
+async fn each_request_leaves_one_outcome_line_with_what_an_operator_needs() {
+    let function = Function::start().await;
+    let mark = "client-of-the-log-test";
+    let token = function.cognito.mint("demo", |jwt| {
+        jwt.claims.insert("sub".into(), mark.into());
+    });
+    let weak = json!({ "previousPassword": OLD, "proposedPassword": "sentinel" });
+    function.invoke(&post(&token, &weak)).await;
+    let unknown = Fault::error("NotAuthorizedException", "The moon is in the wrong phase");
+    function.cognito.fail_next(Operation::ChangePassword, unknown);
+    function.invoke(&post(&token, &change())).await;
+
+    let lines: Vec<Value> = log()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["sub"] == mark)
+        .collect();
+    let [refused, unknown] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!(refused["level"], "INFO");
+    assert_eq!(refused["message"], "outcome");
+    assert_eq!(refused["status"], 422);
+    assert_eq!(refused["code"], "password_policy_violation");
+    assert_eq!(refused["violations"], "too_short,missing_uppercase,missing_digit,missing_symbol");
+    assert_eq!(refused["client_id"], function.cognito.client_id());
+    assert!(refused.get("cognito_request_id").is_none());
+    assert!(refused["timestamp"].is_string());
+    assert_eq!(unknown["level"], "WARN");
+    assert_eq!(unknown["code"], "not_authorized");
+    assert!(unknown["cause"].as_str().unwrap().contains("wrong phase"));
+    assert!(unknown["cognito_request_id"].as_str().is_some_and(|id| !id.is_empty()));
+}
