@@ -13,7 +13,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error, since it may be the settings of the log that are wrong.
-            eprintln!("change-password cannot start: {error}");
+            eprintln!("change-password: {error}");
             ExitCode::FAILURE
         }
     }

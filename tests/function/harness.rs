@@ -29,7 +29,12 @@ pub(crate) struct Function {
     pub(crate) app: App,
     pub(crate) cognito: FakeCognito,
     pub(crate) token: String,
-    time_limit: Duration,
+    deadline: Deadline,
+}
+
+enum Deadline {
+    In(Duration),
+    At(u64),
 }
 
 /// What the function answered, as API Gateway would pass it on.
@@ -73,20 +78,30 @@ impl Function {
         let sdk = change(sdk.into_builder().endpoint_url(cognito.endpoint_url()).build());
         let client = Cognito::new(&sdk, &config.cognito);
         let token = cognito.access_token("demo");
-        let time_limit = Duration::from_secs(15);
-        Self { app: App::new(config, client), cognito, token, time_limit }
+        let deadline = Deadline::In(Duration::from_secs(15));
+        Self { app: App::new(config, client), cognito, token, deadline }
     }
 
     /// The same function with less of an invocation's time left.
     pub(crate) fn with_time_limit(self, time_limit: Duration) -> Self {
-        Self { time_limit, ..self }
+        Self { deadline: Deadline::In(time_limit), ..self }
+    }
+
+    /// The same function with this as every invocation's deadline, in milliseconds since 1970.
+    pub(crate) fn with_deadline(self, deadline: u64) -> Self {
+        Self { deadline: Deadline::At(deadline), ..self }
     }
 
     pub(crate) async fn invoke(&self, event: &Value) -> Reply {
         let mut context = Context::default();
         context.request_id = REQUEST_ID.into();
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-        context.deadline = u64::try_from((now + self.time_limit).as_millis()).unwrap();
+        context.deadline = match self.deadline {
+            Deadline::At(deadline) => deadline,
+            Deadline::In(time_limit) => {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+                u64::try_from((now + time_limit).as_millis()).unwrap()
+            }
+        };
         let payload = RawValue::from_string(event.to_string()).unwrap();
         let raw = event::answer(&self.app, LambdaEvent::new(payload, context)).await.unwrap();
         let raw = serde_json::to_value(&raw).unwrap();

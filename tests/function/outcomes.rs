@@ -169,6 +169,12 @@ async fn a_stalled_call_ends_before_the_invocation_does() {
 }
 
 #[tokio::test]
+async fn a_deadline_in_1970_as_cargo_lambda_watch_gives_it_is_none() {
+    let function = Function::start().await.with_deadline(600_000);
+    assert_eq!(function.change().await.status, 204);
+}
+
+#[tokio::test]
 async fn one_connection_serves_call_after_call() {
     let function = Function::start().await;
     assert_eq!(function.post(&signing_out()).await.status, 200);

@@ -1,0 +1,63 @@
+# `make` lists the targets. It needs Rust and Python 3.10 or later; everything else goes into .venv.
+
+PYTHON ?= python3
+
+# On the PATH, where sam looks for cargo-lambda, and cargo-lambda for the compiler's linker.
+SAM := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/bin/sam
+ARM64 := aarch64-unknown-linux-gnu
+
+# All of it compiles into target/, one at a time.
+.NOTPARALLEL:
+
+.PHONY: help dev test fmt lint unit e2e dev-check sam-validate sam-build package clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+dev: .venv/installed ## Run the function and a fake Cognito here, and print commands to try
+	@.venv/bin/python tests/local/dev.py
+
+test: lint unit e2e dev-check sam-validate sam-build ## Run every check, as CI does
+
+fmt: ## Format the Rust code
+	cargo fmt --all
+
+lint: ## Check format and lints
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+unit: ## Run the Rust tests
+	cargo test --workspace --locked
+
+e2e: .venv/installed ## Change a real password: moto as Cognito, cargo lambda watch as Lambda
+	.venv/bin/python tests/local/e2e.py
+
+dev-check: .venv/installed ## Try the commands that `make dev` prints
+	.venv/bin/python tests/local/dev.py --check
+
+sam-validate: .venv/installed ## Check template.yaml
+	$(SAM) validate --lint
+
+# Lambda's default processor here is arm64, for which rustc needs a library of its own. Where that
+# cannot be had (no rustup, no network), the host's processor shows at least that all else works.
+sam-build: .venv/installed ## Build what `sam deploy` uploads
+	@if [ -d "$$(rustc --print target-libdir --target $(ARM64))" ] \
+	  || timeout 60 rustup target add $(ARM64); then \
+	  processor=arm64; \
+	else \
+	  processor=$$(uname -m | sed s/aarch64/arm64/); \
+	  echo "Rust for arm64 cannot be had here: building for $$processor instead."; \
+	fi; \
+	$(SAM) build --parameter-overrides Architecture=$$processor
+
+package: .venv/installed ## Build the function for Lambda without SAM, into target/lambda
+	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --arm64 --locked --bin change-password
+
+clean: ## Remove all that was built or installed
+	cargo clean
+	rm -rf .venv .aws-sam
+
+.venv/installed: tests/local/requirements.txt
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@

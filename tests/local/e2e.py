@@ -1,0 +1,210 @@
+"""The function against software that others wrote: moto as Cognito, `cargo lambda watch` as Lambda.
+
+moto words its refusals unlike Cognito (a wrong previous password is not named as such), so this
+looks at statuses and at who can sign in; tests/function looks at codes.
+"""
+
+import contextlib
+import json
+import secrets
+import string
+import sys
+import unittest
+
+import boto3
+from botocore.exceptions import ClientError
+
+import stack
+
+# Where moto looks for the pool of an unsigned GlobalSignOut, whichever region it was sent to.
+REGION = "us-east-1"
+LOGS = stack.ROOT / "target" / "e2e"
+
+
+class World:
+    """A pool in moto, the function that serves it, and every secret that went between them."""
+
+    def __init__(self, cognito_url):
+        self.cognito = boto3.client(
+            "cognito-idp",
+            REGION,
+            endpoint_url=cognito_url,
+            aws_access_key_id="unused",
+            aws_secret_access_key="unused",
+        )
+        self.pool = self.cognito.create_user_pool(PoolName="e2e")["UserPool"]["Id"]
+        client = self.cognito.create_user_pool_client(
+            UserPoolId=self.pool,
+            ClientName="e2e",
+            ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH", "ALLOW_REFRESH_TOKEN_AUTH"],
+        )
+        self.client = client["UserPoolClient"]["ClientId"]
+        self.url = None
+        self.secrets = set()
+
+    def password(self):
+        """A new password that meets the policy."""
+        return self.secret("Aa1!" + secrets.token_urlsafe(12))
+
+    def secret(self, value):
+        """The value, which is from now on looked for in the log."""
+        self.secrets.add(value)
+        return value
+
+    def add_user(self, password):
+        """A new user's name."""
+        name = f"user-{secrets.token_hex(4)}"
+        self.cognito.admin_create_user(UserPoolId=self.pool, Username=name)
+        self.cognito.admin_set_user_password(
+            UserPoolId=self.pool, Username=name, Password=password, Permanent=True
+        )
+        return name
+
+    def sign_in(self, name, password):
+        """The user's tokens."""
+        return self.authenticate("USER_PASSWORD_AUTH", USERNAME=name, PASSWORD=password)
+
+    def refresh(self, token):
+        """New tokens of the session that a refresh token belongs to."""
+        return self.authenticate("REFRESH_TOKEN_AUTH", REFRESH_TOKEN=token)
+
+    def authenticate(self, flow, **parameters):
+        """The tokens that Cognito gives for these parameters."""
+        tokens = self.cognito.initiate_auth(
+            ClientId=self.client, AuthFlow=flow, AuthParameters=parameters
+        )["AuthenticationResult"]
+        for kind in ("AccessToken", "IdToken", "RefreshToken"):
+            if kind in tokens:
+                self.secret(tokens[kind])
+        return tokens
+
+    def change(self, token, previous, proposed, **more):
+        """Asks the function to change a password."""
+        body = {"previousPassword": previous, "proposedPassword": proposed, **more}
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        return stack.http("POST", f"{self.url}/change-password", headers, json.dumps(body))
+
+
+class ChangePassword(unittest.TestCase):
+    """What clients are promised."""
+
+    world: World
+
+    def setUp(self):
+        self.old, self.new = self.world.password(), self.world.password()
+        self.user = self.world.add_user(self.old)
+        self.tokens = self.world.sign_in(self.user, self.old)
+        self.token = self.tokens["AccessToken"]
+
+    def assert_signs_in(self, password, other):
+        """Asserts that one password is in force and the other is not."""
+        self.world.sign_in(self.user, password)
+        self.assert_not_authorized(self.world.sign_in, self.user, other)
+
+    def assert_not_authorized(self, call, *arguments):
+        """Asserts that Cognito refuses a call."""
+        with self.assertRaises(ClientError) as caught:
+            call(*arguments)
+        self.assertEqual(caught.exception.response["Error"]["Code"], "NotAuthorizedException")
+
+    def test_the_new_password_signs_in_and_the_old_one_does_not(self):
+        answer = self.world.change(self.token, self.old, self.new)
+        self.assertEqual((answer.status, answer.body), (204, b""))
+        self.assertEqual(answer.headers["Cache-Control"], "no-store")
+        self.assert_signs_in(self.new, other=self.old)
+
+    def test_sign_out_everywhere_ends_every_session(self):
+        elsewhere = self.world.sign_in(self.user, self.old)
+        answer = self.world.change(self.token, self.old, self.new, signOutEverywhere=True)
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(json.loads(answer.body), {"signedOutEverywhere": True})
+        for tokens in (self.tokens, elsewhere):
+            self.assert_not_authorized(self.world.refresh, tokens["RefreshToken"])
+        # moto refuses a revoked token with the token itself as its text: none for the log.
+        self.assertEqual(self.world.change(self.token, self.new, self.old).status, 403)
+        self.assert_signs_in(self.new, other=self.old)
+
+    def test_a_weak_password_is_refused_for_every_rule_that_it_breaks(self):
+        weak = self.world.secret("".join(secrets.choice(string.ascii_lowercase) for _ in range(8)))
+        answer = self.world.change(self.token, self.old, weak)
+        self.assertEqual(answer.status, 422)
+        self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
+        violations = {violation["code"] for violation in json.loads(answer.body)["violations"]}
+        self.assertEqual(
+            violations, {"too_short", "missing_uppercase", "missing_digit", "missing_symbol"}
+        )
+        self.assert_signs_in(self.old, other=weak)
+
+    def test_a_wrong_previous_password_is_refused(self):
+        answer = self.world.change(self.token, self.world.password(), self.new)
+        self.assertEqual(answer.status, 403)
+        self.assert_signs_in(self.old, other=self.new)
+
+    def test_a_request_without_a_token_is_refused(self):
+        answer = self.world.change(None, self.old, self.new)
+        self.assertEqual((answer.status, answer.headers["WWW-Authenticate"]), (401, "Bearer"))
+        self.assert_signs_in(self.old, other=self.new)
+
+    def test_the_policy_is_sent_once_and_then_known_by_its_etag(self):
+        url = f"{self.world.url}/password-policy"
+        first = stack.http("GET", url)
+        self.assertEqual(first.status, 200)
+        self.assertEqual(json.loads(first.body)["minLength"], 12)
+        again = stack.http("GET", url, {"If-None-Match": first.headers["ETag"]})
+        self.assertEqual((again.status, again.body), (304, b""))
+
+
+class Log(unittest.TestCase):
+    """What all of the above left in the log, at the level that tells most."""
+
+    world: World
+
+    def test_holds_outcomes_and_no_password_and_no_token(self):
+        log = (LOGS / "function.log").read_text()
+        self.assertIn("outcome", log)
+        # Not assertNotIn, which would print both.
+        leaked = sum(secret in log for secret in self.world.secrets)
+        self.assertEqual(leaked, 0, f"secrets of {len(self.world.secrets)} are in the log")
+
+
+def main():
+    """Starts both, runs the tests in this order, and stops both."""
+    stack.build("--bin", "change-password")
+    LOGS.mkdir(parents=True, exist_ok=True)
+    print(f"What both print goes to {LOGS}.", flush=True)
+    port, moto_port = stack.free_port(), stack.free_port()
+    url, moto_url = f"http://{stack.HOST}:{port}", f"http://{stack.HOST}:{moto_port}"
+    moto = (stack.TOOLS / "moto_server", "--host", stack.HOST, "--port", str(moto_port))
+    with contextlib.ExitStack() as running:
+        moto_log = running.enter_context(open(LOGS / "moto.log", "w"))
+        process = running.enter_context(stack.running(*moto, output=moto_log))
+        stack.wait_for(f"{moto_url}/moto-api/", process)
+        world = ChangePassword.world = Log.world = World(moto_url)
+        log = running.enter_context(open(LOGS / "function.log", "w"))
+        process = running.enter_context(
+            stack.function(
+                port,
+                "--ignore-changes",
+                output=log,
+                AWS_ENDPOINT_URL=moto_url,
+                AWS_REGION=REGION,
+                AWS_LAMBDA_LOG_LEVEL="TRACE",
+                USER_POOL_ID=world.pool,
+                USER_POOL_CLIENT_IDS=world.client,
+            )
+        )
+        stack.wait_for(f"{url}/password-policy", process)
+        world.url = url
+        load = unittest.defaultTestLoader.loadTestsFromTestCase
+        suite = unittest.TestSuite([load(ChangePassword), load(Log)])
+        return unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful()
+
+
+if __name__ == "__main__":
+    stack.interrupt_on_signals()
+    try:
+        sys.exit(0 if main() else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
