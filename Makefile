@@ -9,7 +9,7 @@ ARM64 := aarch64-unknown-linux-gnu
 # All of it compiles into target/, one at a time.
 .NOTPARALLEL:
 
-.PHONY: help dev test fmt lint unit e2e dev-check sam-validate sam-build package clean
+.PHONY: help dev test fmt lint unit e2e dev-check sam-validate sam-build bench corpus package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ fmt: ## Format the Rust code
 
 lint: ## Check format and lints
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 unit: ## Run the Rust tests
 	cargo test --workspace --locked
@@ -49,6 +49,12 @@ sam-build: .venv/installed ## Build what `sam deploy` uploads
 	  echo "Rust for arm64 cannot be had here: building for $$processor instead."; \
 	fi; \
 	$(SAM) build --parameter-overrides Architecture=$$processor
+
+bench: ## Time the policy beside the zxcvbn crate
+	cargo bench --locked --bench policy
+
+corpus: ## Print the rates at which bad and good passwords are refused
+	cargo test --locked --test policy corpus -- --nocapture
 
 package: .venv/installed ## Build the function for Lambda without SAM, into target/lambda
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --arm64 --locked --bin change-password

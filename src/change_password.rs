@@ -1,11 +1,14 @@
 //! The use case: check the proposed password, forward the change, and find out how it ended.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 
+use crate::breaches::Breaches;
 use crate::cognito::{Cognito, Failure, Reply};
 use crate::credentials::Password;
 use crate::error::{Error, Source};
-use crate::policy::Policy;
+use crate::policy::{OnFailure, PersonalAttribute, PersonalWords, Policy, Rule, Rules, Violation};
 use crate::token::CheckedToken;
 
 /// What a signed-in user asks for.
@@ -28,22 +31,31 @@ pub struct Changed {
     pub signed_out_everywhere: Option<bool>,
 }
 
+/// Who is asked on the way.
+#[derive(Debug)]
+pub struct Services {
+    /// The user pool.
+    pub cognito: Cognito,
+    /// Known breaches, for policies that look at them.
+    pub breaches: Breaches,
+}
+
 impl ChangePassword {
     /// Changes the password, or says why not, before the deadline.
     ///
-    /// What our own rules refuse never reaches Cognito, where it would cost the user one of five
-    /// tries an hour. Cognito's request id comes with the answer, where there was one.
+    /// What our own rules refuse never reaches `ChangePassword`, where it would cost the user one of
+    /// five tries an hour. Cognito's request id comes with the answer, where there was one.
     pub async fn run(
         &self,
         policy: &Policy,
-        cognito: &Cognito,
+        services: &Services,
         deadline: Instant,
     ) -> Reply<Changed, Error> {
-        let violations =
-            policy.violations(&self.proposed, self.previous.as_ref(), &self.token.user);
-        if !violations.is_empty() {
-            return Reply::local(Err(Error::PolicyViolation(violations)));
+        let rules = policy.for_groups(&self.token.user.groups);
+        if let Err(error) = self.check(&rules, services, deadline).await {
+            return Reply::local(Err(error));
         }
+        let cognito = &services.cognito;
         let token = &self.token.secret;
         let reply =
             cognito.change_password(token, self.previous.as_ref(), &self.proposed, deadline).await;
@@ -63,6 +75,87 @@ impl ChangePassword {
             Err(error) => Err(error),
         };
         Reply { result, request_id: reply.request_id }
+    }
+
+    /// Finds every rule that the proposed password breaks.
+    ///
+    /// What has to be fetched is fetched at the same time: the user's data where the policy asks for
+    /// more than the token tells, and known breaches where nothing else is wrong so far.
+    async fn check(
+        &self,
+        rules: &Rules,
+        services: &Services,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let at_once = self.violations(rules, &BTreeMap::new());
+        let (attributes, breached) = tokio::join!(
+            self.attributes(rules, &services.cognito, deadline),
+            self.is_breached(rules, at_once.is_empty(), &services.breaches, deadline),
+        );
+        let mut violations = match attributes {
+            Ok(attributes) if attributes.is_empty() => at_once,
+            Ok(attributes) => self.violations(rules, &attributes),
+            // What is known to be wrong is worth more than what could not be found out.
+            Err(error) if at_once.is_empty() => return Err(error),
+            Err(_) => at_once,
+        };
+        if breached? {
+            violations.push(Violation::from(Rule::NotBreached));
+        }
+        if violations.is_empty() { Ok(()) } else { Err(Error::PolicyViolation(violations)) }
+    }
+
+    fn violations(
+        &self,
+        rules: &Rules,
+        attributes: &BTreeMap<PersonalAttribute, String>,
+    ) -> Vec<Violation> {
+        let user_name = self
+            .token
+            .user
+            .username
+            .iter()
+            .map(|name| (PersonalAttribute::UserName, name.as_str()));
+        let others = attributes.iter().map(|(attribute, value)| (*attribute, value.as_str()));
+        let wanted = rules.personal_attributes();
+        let personal =
+            PersonalWords::new(user_name.chain(others).filter(|(name, _)| wanted.contains(name)));
+        rules.violations(&self.proposed, self.previous.as_ref(), &personal)
+    }
+
+    /// What the rules ask for beside the user name, which the token has.
+    async fn attributes(
+        &self,
+        rules: &Rules,
+        cognito: &Cognito,
+        deadline: Instant,
+    ) -> Result<BTreeMap<PersonalAttribute, String>, Error> {
+        let in_token = PersonalAttribute::UserName;
+        if rules.personal_attributes().iter().all(|attribute| *attribute == in_token) {
+            return Ok(BTreeMap::new());
+        }
+        cognito.get_user(&self.token.secret, deadline).await
+    }
+
+    async fn is_breached(
+        &self,
+        rules: &Rules,
+        worth_asking: bool,
+        breaches: &Breaches,
+        deadline: Instant,
+    ) -> Result<bool, Error> {
+        let Some(settings) = rules.breaches().filter(|_| worth_asking) else { return Ok(false) };
+        match (breaches.contain(&self.proposed, settings, deadline).await, settings.on_failure) {
+            (Ok(known), _) => Ok(known),
+            (Err(cause), OnFailure::Allow) => {
+                tracing::warn!(cause, breach_check = "failed", "the change goes on without it");
+                Ok(false)
+            }
+            (Err(cause), OnFailure::Refuse) => {
+                tracing::warn!(cause, breach_check = "failed", "the change is refused without it");
+                Err(Error::UpstreamUnavailable(cause))
+            }
+        }
     }
 
     /// Finds out whether a change that was sent, and not properly answered, was made.

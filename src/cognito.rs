@@ -1,5 +1,6 @@
 //! The Cognito adapter: the only place that speaks to the SDK, and that reads its errors.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,14 +14,17 @@ use aws_sdk_cognitoidentityprovider::config::interceptors::{
     AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
 };
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
-use aws_sdk_cognitoidentityprovider::config::timeout::TimeoutConfig;
 use aws_sdk_cognitoidentityprovider::config::{
     ConfigBag, Intercept, RuntimeComponents, StalledStreamProtectionConfig,
 };
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
+use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+};
 use aws_smithy_types::body::SdkBody;
 use http_body::Body;
 use secrecy::ExposeSecret as _;
@@ -30,7 +34,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::credentials::{AccessToken, Password};
 use crate::error::{Error, Source};
-use crate::policy::{PoolRequirement, Rule, Violation};
+use crate::policy::{PersonalAttribute, PoolRequirement, Rule};
 use crate::token::TokenFault;
 
 /// Less time than this is not enough to hear from Cognito, so nothing is sent.
@@ -97,22 +101,29 @@ enum TimeFault {
     RanOut,
 }
 
+/// The one HTTP client of the function, with its pool of connections.
+#[must_use]
+pub fn connector(connect_timeout: Duration) -> SharedHttpConnector {
+    let timeouts = HttpConnectorSettings::builder().connect_timeout(connect_timeout);
+    let connector = Connector::builder()
+        .connector_settings(timeouts.build())
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .build();
+    SharedHttpConnector::new(connector)
+}
+
 /// The SDK's configuration for these settings, with the endpoint as the environment has it.
 ///
 /// No credentials are looked up: `ChangePassword` and `GlobalSignOut` are not signed. Retries are
 /// off, because the standard ones would send a change again whose answer was lost, and then report
 /// the old password as wrong.
-pub async fn sdk_config(settings: &Settings) -> SdkConfig {
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
+pub async fn sdk_config(settings: &Settings, connector: SharedHttpConnector) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .no_credentials()
         .region(Region::new(settings.region.clone()))
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(settings.connect_timeout).build())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(http_client)
+        .http_client(http_client_fn(move |_, _| connector.clone()))
         .load()
         .await
 }
@@ -162,6 +173,39 @@ impl Cognito {
                 result: Err(read_failure(error, &exchange, &secrets)),
             },
             Err(_elapsed) => Reply::local(Err(exchange.unanswered(TimeFault::RanOut.into()))),
+        }
+    }
+
+    /// Reads what the pool knows of the token's user, as far as a policy can ask for it.
+    ///
+    /// # Errors
+    ///
+    /// None of them can have changed anything.
+    pub async fn get_user(
+        &self,
+        token: &AccessToken,
+        deadline: Instant,
+    ) -> Result<BTreeMap<PersonalAttribute, String>, Error> {
+        let unavailable = |fault: TimeFault| Error::UpstreamUnavailable(fault.into());
+        let time_limit = self.time_limit(deadline).ok_or(unavailable(TimeFault::NoneLeft))?;
+        let call = self.client.get_user().access_token(token.expose_secret()).send();
+        match timeout_at(time_limit, call).await {
+            Ok(Ok(user)) => {
+                let attributes = user.user_attributes.into_iter().filter_map(|attribute| {
+                    let name = PersonalAttribute::from_cognito(&attribute.name)?;
+                    Some((name, attribute.value?))
+                });
+                Ok(attributes.collect())
+            }
+            // An unwatched exchange counts as never sent, which for a call that only reads comes to
+            // the same: it is safe to send again.
+            Ok(Err(error)) => {
+                match read_failure(error, &Exchange::default(), &[token.expose_secret()]) {
+                    Failure::Certain(error) => Err(error),
+                    Failure::InDoubt { source, .. } => Err(Error::Upstream(source)),
+                }
+            }
+            Err(_elapsed) => Err(unavailable(TimeFault::RanOut)),
         }
     }
 
@@ -271,7 +315,7 @@ fn read_refusal(refusal: Refusal, message: &str) -> Error {
         "UserNotFoundException" => Error::InvalidToken(TokenFault::UserGone),
         "InvalidPasswordException" => rejected_by_pool(pool_requirement(message)),
         "PasswordHistoryPolicyViolationException" => {
-            Error::PolicyViolation(vec![Violation::found_by_cognito(Rule::NotUsedBefore)])
+            Error::PolicyViolation(vec![Rule::NotUsedBefore.into()])
         }
         // Cognito names the parameter, e.g. "Value at 'proposedPassword' failed to satisfy
         // constraint". One that Cognito cannot even read is not the user's password or token.
@@ -295,7 +339,7 @@ fn read_refusal(refusal: Refusal, message: &str) -> Error {
 }
 
 fn rejected_by_pool(requirement: PoolRequirement) -> Error {
-    Error::PolicyViolation(vec![Violation::found_by_cognito(Rule::AcceptedByPool(requirement))])
+    Error::PolicyViolation(vec![Rule::AcceptedByPool(requirement).into()])
 }
 
 /// The rule in e.g. "Password did not conform with policy: Password must have symbol characters".

@@ -101,7 +101,7 @@ impl Config {
                 issuer: get("TOKEN_ISSUER").unwrap_or_else(|| user_pool_id.issuer()),
                 client_ids: client_ids(get("USER_POOL_CLIENT_IDS"))?,
             },
-            policy: policy(get("PASSWORD_POLICY_FILE"))?,
+            policy: read_policy(get("PASSWORD_POLICY_FILE"))?,
             cognito: cognito::Settings {
                 region,
                 connect_timeout: milliseconds("COGNITO_CONNECT_TIMEOUT_MS", get, 1_000)?,
@@ -112,12 +112,14 @@ impl Config {
 }
 
 /// A user pool's id: its region, an underscore, and letters and digits.
-struct UserPoolId(String);
+#[derive(Debug)]
+pub struct UserPoolId(String);
 
 impl UserPoolId {
     const EXPECTED: &str = "a user pool's id, such as eu-west-1_Ab12Cd34E";
 
-    fn parse(value: Option<String>) -> Result<Self, ConfigError> {
+    /// Takes the id apart far enough to know its region.
+    pub fn parse(value: Option<String>) -> Result<Self, ConfigError> {
         let name = "USER_POOL_ID";
         let value = value.ok_or(ConfigError::Missing { name, expected: Self::EXPECTED })?;
         let sound = value.split_once('_').is_some_and(|(region, id)| {
@@ -134,7 +136,15 @@ impl UserPoolId {
         }
     }
 
-    fn region(&self) -> &str {
+    /// The id itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The region that the pool is in.
+    #[must_use]
+    pub fn region(&self) -> &str {
         self.0.split_once('_').map_or("", |(region, _)| region)
     }
 
@@ -157,7 +167,8 @@ fn client_ids(value: Option<String>) -> Result<Vec<String>, ConfigError> {
     }
 }
 
-fn policy(file: Option<String>) -> Result<Policy, ConfigError> {
+/// Reads the policy of a file, or the one that is built in.
+pub fn read_policy(file: Option<String>) -> Result<Policy, ConfigError> {
     let (origin, text) = match file {
         None => ("password-policy.toml, as built in".to_owned(), EMBEDDED_POLICY.to_owned()),
         Some(path) => match std::fs::read_to_string(&path) {

@@ -7,8 +7,7 @@ use lambda_http::{Body, Request, RequestExt as _};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-use crate::change_password::ChangePassword;
-use crate::cognito::Cognito;
+use crate::change_password::{ChangePassword, Services};
 use crate::config::Config;
 use crate::error::Error;
 use crate::policy::{Policy, Violation};
@@ -30,7 +29,7 @@ pub struct App {
     expected_token: Expected,
     policy: Policy,
     policy_document: PolicyDocument,
-    cognito: Cognito,
+    services: Services,
 }
 
 /// What the log tells of a request beside its answer.
@@ -43,12 +42,12 @@ struct Record {
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(config: Config, cognito: Cognito) -> Self {
+    pub fn new(config: Config, services: Services) -> Self {
         Self {
             expected_token: config.token,
-            policy_document: PolicyDocument::new(&config.policy),
+            policy_document: PolicyDocument::new(config.policy.base()),
             policy: config.policy,
-            cognito,
+            services,
         }
     }
 
@@ -97,7 +96,7 @@ impl App {
         let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
             ChangePasswordBody::parse(&body)?;
         let change = ChangePassword { token, previous, proposed, sign_out_everywhere };
-        let reply = change.run(&self.policy, &self.cognito, deadline).await;
+        let reply = change.run(&self.policy, &self.services, deadline).await;
         record.cognito_request_id = reply.request_id;
         reply.result.map(|changed| response::changed(&changed))
     }

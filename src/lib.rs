@@ -3,6 +3,7 @@
 //! Data goes one way: [`event`] in, [`handler`], [`request`] (parse), [`token`] and [`policy`]
 //! (check), [`change_password`] and [`cognito`] (forward), [`response`] out.
 
+pub mod breaches;
 pub mod change_password;
 pub mod cognito;
 pub mod config;

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use change_password::breaches::Breaches;
+use change_password::change_password::Services;
 use change_password::cognito::{self, Cognito};
 use change_password::config::Config;
 use change_password::handler::App;
@@ -23,7 +25,11 @@ async fn run() -> Result<(), lambda_http::Error> {
     let log = logging::Settings::from_lookup(|name| std::env::var(name).ok())?;
     tracing::subscriber::set_global_default(log.subscriber(std::io::stdout))?;
     let config = Config::from_env()?;
-    let sdk = cognito::sdk_config(&config.cognito).await;
-    let cognito = Cognito::new(&sdk, &config.cognito);
-    event::serve(&App::new(config, cognito)).await
+    let connector = cognito::connector(config.cognito.connect_timeout);
+    let sdk = cognito::sdk_config(&config.cognito, connector.clone()).await;
+    let services = Services {
+        cognito: Cognito::new(&sdk, &config.cognito),
+        breaches: Breaches::new(connector),
+    };
+    event::serve(&App::new(config, services)).await
 }

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Value, json};
 
-use crate::policy::{CharacterClass, Policy, Rule, SYMBOLS};
+use crate::policy::{CharacterClass, Rule, Rules, SYMBOLS};
 
 /// The policy for clients: JSON and its strong entity tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,15 +16,17 @@ pub struct PolicyDocument {
 }
 
 impl PolicyDocument {
-    /// Describes each rule of the policy by its code, its parameters and its message.
+    /// Describes each rule by its code, its parameters and its message.
+    ///
+    /// The organisation's banned words are in none of them.
     #[must_use]
-    pub fn new(policy: &Policy) -> Self {
+    pub fn new(rules: &Rules) -> Self {
         let json = json!({
-            "minLength": policy.min_length(),
-            "maxLength": policy.max_length(),
+            "minLength": rules.min_length(),
+            "maxLength": rules.max_length(),
             "symbols": SYMBOLS,
-            "passwordRules": password_rules(policy),
-            "rules": policy.rules().iter().map(describe).collect::<Vec<_>>(),
+            "passwordRules": password_rules(rules),
+            "rules": rules.list().iter().map(describe).collect::<Vec<_>>(),
         })
         .to_string();
         // Any function of the bytes will do; this one is in the standard library.
@@ -36,61 +38,92 @@ impl PolicyDocument {
 }
 
 fn describe(rule: &Rule) -> Value {
-    json!({ "code": rule.code(), "message": rule.to_string(), "params": rule.params() })
+    json!({
+        "code": rule.code(),
+        "message": rule.to_string(),
+        "params": rule.params(),
+        "clientCheckable": rule.is_client_checkable(),
+    })
 }
 
 /// The rules in Apple's `passwordRules` language, for the password generator of iOS.
 ///
-/// Source: Apple, "Customizing Password `AutoFill` Rules". In a set of characters, `-` has to stand
-/// first and `]` last.
-fn password_rules(policy: &Policy) -> String {
-    let symbols: String = SYMBOLS.chars().filter(|c| !['-', ']'].contains(c)).collect();
-    let symbols = format!("[-{symbols}]]");
-    let classes = [
-        (CharacterClass::Lowercase, "lower"),
-        (CharacterClass::Uppercase, "upper"),
-        (CharacterClass::Digit, "digit"),
-        (CharacterClass::Symbol, &symbols),
+/// The language asks for one character of a class and knows no count, so a class of which more are
+/// required is cut into as many parts, of each of which one is. In a set of characters, `-` has to
+/// stand first and `]` last. Source: Apple, "Customizing Password `AutoFill` Rules".
+fn password_rules(rules: &Rules) -> String {
+    let mut text = vec![
+        format!("minlength: {};", rules.min_length()),
+        format!("maxlength: {};", rules.max_length()),
     ];
-    let lengths = [
-        format!("minlength: {};", policy.min_length()),
-        format!("maxlength: {};", policy.max_length()),
-    ];
-    let classes = classes.map(|(class, name)| {
-        let verb = if policy.requires(class) { "required" } else { "allowed" };
-        format!("{verb}: {name};")
-    });
-    lengths.into_iter().chain(classes).collect::<Vec<_>>().join(" ")
+    for rule in rules.list() {
+        if let Rule::MaxRun(max) = rule {
+            text.push(format!("max-consecutive: {max};"));
+        }
+    }
+    for (class, count) in rules.required_characters() {
+        match count {
+            0 => text.push(format!("allowed: {};", set(&members(class)))),
+            1 => text.push(format!("required: {};", set(&members(class)))),
+            _ => text.extend(
+                parts(&members(class), count).map(|part| format!("required: {};", set(&part))),
+            ),
+        }
+    }
+    text.join(" ")
+}
+
+fn members(class: CharacterClass) -> Vec<char> {
+    match class {
+        CharacterClass::Lowercase => ('a'..='z').collect(),
+        CharacterClass::Uppercase => ('A'..='Z').collect(),
+        CharacterClass::Digit => ('0'..='9').collect(),
+        CharacterClass::Symbol => SYMBOLS.chars().collect(),
+    }
+}
+
+/// As many disjoint parts of a class, dealt like cards.
+fn parts(members: &[char], count: usize) -> impl Iterator<Item = Vec<char>> {
+    (0..count).map(move |first| members.iter().copied().skip(first).step_by(count).collect())
+}
+
+fn set(members: &[char]) -> String {
+    let has = |c: char| if members.contains(&c) { c.to_string() } else { String::new() };
+    let others: String = members.iter().filter(|c| !['-', ']'].contains(c)).collect();
+    format!("[{}{others}{}]", has('-'), has(']'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::Policy;
+
+    fn document(policy: &str) -> PolicyDocument {
+        PolicyDocument::new(Policy::from_toml(policy).unwrap().base())
+    }
 
     #[test]
-    fn the_document_names_every_rule_and_changes_its_tag_with_them() {
-        let strict = Policy::from_toml("[length]\nmin = 8\n[characters]\nsymbol = true").unwrap();
-        let plain = Policy::from_toml("[length]\nmin = 8").unwrap();
-        let document = PolicyDocument::new(&strict);
-        let json: Value = serde_json::from_str(&document.json).unwrap();
-        let codes: Vec<_> =
-            json["rules"].as_array().unwrap().iter().map(|rule| &rule["code"]).collect();
-        assert_eq!(
-            codes,
-            [
-                "too_short",
-                "too_long",
-                "missing_symbol",
-                "leading_or_trailing_space",
-                "same_as_previous",
-                "contains_user_name"
-            ]
-        );
-        assert_eq!(
-            json["passwordRules"],
-            r#"minlength: 8; maxlength: 256; allowed: lower; allowed: upper; allowed: digit; required: [-^$*.[{}()?"!@#%&/\,><':;|_~`=+]];"#
-        );
-        assert_eq!(PolicyDocument::new(&strict), document);
-        assert_ne!(PolicyDocument::new(&plain).etag, document.etag);
+    fn the_tag_changes_with_the_rules_and_only_with_them() {
+        let plain = document("[length]\nmin = 8");
+        assert_eq!(document("# The same.\n[length]\nmin = 8"), plain);
+        assert_ne!(document("[length]\nmin = 9").etag, plain.etag);
+        assert!(plain.etag.starts_with('"') && plain.etag.ends_with('"'));
+    }
+
+    #[test]
+    fn password_rules_ask_for_each_class_as_often_as_the_policy_does() {
+        let policy = "[length]\nmin = 8\nmax = 64\n[characters]\ndigit = 2\nsymbol = 1\nclasses = 3\n[patterns]\nmax_run = 3";
+        let json: Value = serde_json::from_str(&document(policy).json).unwrap();
+        let expected = [
+            "minlength: 8",
+            "maxlength: 64",
+            "max-consecutive: 3",
+            "required: [abcdefghijklmnopqrstuvwxyz]",
+            "allowed: [ABCDEFGHIJKLMNOPQRSTUVWXYZ]",
+            "required: [02468]",
+            "required: [13579]",
+            r#"required: [-^$*.[{}()?"!@#%&/\,><':;|_~`=+]];"#,
+        ];
+        assert_eq!(json["passwordRules"], expected.join("; "));
     }
 }

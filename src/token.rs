@@ -54,6 +54,8 @@ pub struct User {
     pub username: Option<String>,
     /// The `client_id` claim.
     pub client_id: Option<String>,
+    /// The `cognito:groups` claim.
+    pub groups: Vec<String>,
 }
 
 /// Why a token is no good, in words for the client's developer.
@@ -101,6 +103,8 @@ struct Claims {
     scope: Option<String>,
     sub: Option<String>,
     username: Option<String>,
+    #[serde(default, rename = "cognito:groups")]
+    groups: Vec<String>,
     /// A `NumericDate` (RFC 7519, section 2): seconds, not necessarily whole ones.
     exp: Option<f64>,
 }
@@ -134,7 +138,12 @@ impl CheckedToken {
         }
         Ok(Self {
             secret: AccessToken::from(raw),
-            user: User { sub: claims.sub, username: claims.username, client_id: claims.client_id },
+            user: User {
+                sub: claims.sub,
+                username: claims.username,
+                client_id: claims.client_id,
+                groups: claims.groups,
+            },
         })
     }
 }

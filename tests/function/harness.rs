@@ -5,11 +5,14 @@ use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
+use change_password::breaches::Breaches;
+use change_password::change_password::Services;
 use change_password::cognito::{self, Cognito};
 use change_password::config::Config;
 use change_password::event;
 use change_password::handler::App;
 use change_password::logging::{Format, Settings};
+use change_password::policy::Policy;
 use fake_cognito::{FakeCognito, Options, PasswordPolicy, User};
 use lambda_http::{Context, LambdaEvent};
 use serde_json::value::RawValue;
@@ -47,26 +50,35 @@ pub(crate) struct Reply {
 
 impl Function {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Options::default(), |sdk| sdk).await
+        Self::start_with(Options::default(), |sdk| sdk, None).await
+    }
+
+    /// A function with another policy than the built-in one.
+    pub(crate) async fn start_with_policy(policy: &str) -> Self {
+        Self::start_with(Options::default(), |sdk| sdk, Some(policy)).await
     }
 
     /// A function whose pool keeps the last `history_size` passwords.
     pub(crate) async fn start_with_history(history_size: usize) -> Self {
         let policy = PasswordPolicy { history_size, ..PasswordPolicy::default() };
-        Self::start_with(Options { policy, ..Options::default() }, |sdk| sdk).await
+        Self::start_with(Options { policy, ..Options::default() }, |sdk| sdk, None).await
     }
 
     /// A function that calls another address than the fake's.
     pub(crate) async fn start_calling(endpoint: &str) -> Self {
         let elsewhere = |sdk: SdkConfig| sdk.into_builder().endpoint_url(endpoint).build();
-        Self::start_with(Options::default(), elsewhere).await
+        Self::start_with(Options::default(), elsewhere, None).await
     }
 
-    async fn start_with(options: Options, change: impl FnOnce(SdkConfig) -> SdkConfig) -> Self {
+    async fn start_with(
+        options: Options,
+        change: impl FnOnce(SdkConfig) -> SdkConfig,
+        policy: Option<&str>,
+    ) -> Self {
         capture_log();
         let cognito = FakeCognito::start_with(options).await.unwrap();
         cognito.add_user(User::new("demo", OLD));
-        let config = Config::from_lookup(|name| match name {
+        let mut config = Config::from_lookup(|name| match name {
             "USER_POOL_ID" => Some(cognito.pool_id().to_owned()),
             "USER_POOL_CLIENT_IDS" => Some(cognito.client_id().to_owned()),
             "COGNITO_CONNECT_TIMEOUT_MS" => Some("500".into()),
@@ -74,12 +86,19 @@ impl Function {
             _ => None,
         })
         .unwrap();
-        let sdk = cognito::sdk_config(&config.cognito).await;
+        if let Some(policy) = policy {
+            config.policy = Policy::from_toml(policy).unwrap();
+        }
+        let connector = cognito::connector(config.cognito.connect_timeout);
+        let sdk = cognito::sdk_config(&config.cognito, connector.clone()).await;
         let sdk = change(sdk.into_builder().endpoint_url(cognito.endpoint_url()).build());
-        let client = Cognito::new(&sdk, &config.cognito);
+        let services = Services {
+            cognito: Cognito::new(&sdk, &config.cognito),
+            breaches: Breaches::new(connector),
+        };
         let token = cognito.access_token("demo");
         let deadline = Deadline::In(Duration::from_secs(15));
-        Self { app: App::new(config, client), cognito, token, deadline }
+        Self { app: App::new(config, services), cognito, token, deadline }
     }
 
     /// The same function with less of an invocation's time left.

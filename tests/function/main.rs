@@ -3,5 +3,7 @@
 mod events;
 mod harness;
 mod outcomes;
+mod policies;
 mod problems;
+mod range_server;
 mod secrets;

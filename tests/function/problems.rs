@@ -226,7 +226,8 @@ async fn every_broken_rule_is_told_at_once_and_cognito_is_not_asked() {
             "missing_digit",
             "missing_symbol",
             "leading_or_trailing_space",
-            "contains_user_name"
+            "common_password",
+            "personal_word"
         ]
     );
     assert_eq!(reply.json()["violations"][0]["params"], json!({ "minLength": 12, "length": 5 }));

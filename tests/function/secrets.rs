@@ -95,7 +95,10 @@ async fn each_request_leaves_one_outcome_line_with_what_an_operator_needs() {
     assert_eq!(refused["message"], "outcome");
     assert_eq!(refused["status"], 422);
     assert_eq!(refused["code"], "password_policy_violation");
-    assert_eq!(refused["violations"], "too_short,missing_uppercase,missing_digit,missing_symbol");
+    assert_eq!(
+        refused["violations"],
+        "too_short,missing_uppercase,missing_digit,missing_symbol,common_password"
+    );
     assert_eq!(refused["client_id"], function.cognito.client_id());
     assert!(refused.get("cognito_request_id").is_none());
     assert!(refused["timestamp"].is_string());

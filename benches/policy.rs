@@ -1,0 +1,106 @@
+//! The policy beside `zxcvbn` on the same passwords, start-up included.
+
+use std::hint::black_box;
+use std::process::Command;
+
+use change_password::credentials::Password;
+use change_password::policy::{PersonalAttribute, PersonalWords, Policy};
+use criterion::Criterion;
+
+/// A weak one, a disguised one, a random one, a passphrase, and the longest that is read.
+fn passwords() -> [(&'static str, String); 5] {
+    [
+        ("weak", "password".into()),
+        ("disguised", "!P@ssw0rd-2026!".into()),
+        ("random", "k7#Vq!zR2m&Lx9@T".into()),
+        ("passphrase", "correct horse battery staple".into()),
+        ("longest", "aB3$e\u{301}🔑-1!pass".chars().cycle().take(256).collect()),
+    ]
+}
+
+const POLICY: &str = r#"
+    [length]
+    min = 12
+    [characters]
+    lowercase = 1
+    uppercase = 1
+    digit = 1
+    symbol = 1
+    [patterns]
+    max_run = 3
+    max_sequence = 4
+    repeated_block = true
+    [words]
+    common = true
+    banned = ["contoso", "fabrikam", "redmond", "northwind"]
+    personal = ["username", "email"]
+    [previous]
+    min_distance = 4
+    counter = true
+"#;
+
+fn check(criterion: &mut Criterion) {
+    let policy = Policy::from_toml(POLICY).expect("a sound policy");
+    let previous = Password::from("Previous-Horse-7-Battery".to_owned());
+    for (name, text) in passwords() {
+        let mut group = criterion.benchmark_group(name);
+        let password = Password::from(text.clone());
+        group.bench_function("policy", |bencher| {
+            bencher.iter(|| {
+                let words = [
+                    (PersonalAttribute::UserName, "demo.user"),
+                    (PersonalAttribute::Email, "demo.user@example.com"),
+                ];
+                let personal = PersonalWords::new(words);
+                policy.base().violations(black_box(&password), Some(&previous), &personal)
+            });
+        });
+        // It looks at 100 characters at most and is told of the same words.
+        group.bench_function("zxcvbn", |bencher| {
+            let words = ["demo.user", "demo.user@example.com", "contoso", "fabrikam"];
+            bencher.iter(|| zxcvbn::zxcvbn(black_box(&text), &words));
+        });
+        group.finish();
+    }
+}
+
+/// A fresh process to its first answer: `zxcvbn` builds its dictionaries in it, the policy reads its
+/// file. `nothing` is what a process costs by itself.
+fn start_up(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("start-up");
+    for name in ["nothing", "policy", "zxcvbn"] {
+        group.bench_function(name, |bencher| {
+            let this = std::env::current_exe().expect("a path");
+            bencher.iter(|| Command::new(&this).env(FIRST_ANSWER, name).status());
+        });
+    }
+    group.finish();
+}
+
+/// Names what a process that is started by [`start_up`] does before it ends.
+const FIRST_ANSWER: &str = "POLICY_BENCH_FIRST_ANSWER";
+
+fn first_answer(name: &str) {
+    let text = "k7#Vq!zR2m&Lx9@T";
+    match name {
+        "policy" => {
+            let policy = Policy::from_toml(POLICY).expect("a sound policy");
+            let personal = PersonalWords::new([]);
+            black_box(policy.base().violations(&text.to_owned().into(), None, &personal));
+        }
+        "zxcvbn" => {
+            black_box(zxcvbn::zxcvbn(text, &[]));
+        }
+        _ => {}
+    }
+}
+
+fn main() {
+    if let Ok(name) = std::env::var(FIRST_ANSWER) {
+        return first_answer(&name);
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    check(&mut criterion);
+    start_up(&mut criterion);
+    criterion.final_summary();
+}

@@ -1,0 +1,93 @@
+//! Known breaches: the range protocol of Pwned Passwords, which never learns the password.
+//!
+//! Five of the forty hexadecimal digits of the password's SHA-1 leave the function; the service
+//! answers with every suffix it knows for them, padded with made-up ones so that not even the
+//! answer's size tells much. Source: Have I Been Pwned API v3, "Searching by range".
+
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::{BodyExt as _, Limited};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use secrecy::ExposeSecret as _;
+use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
+
+use crate::credentials::Password;
+use crate::error::Source;
+use crate::policy::BreachSettings;
+
+/// The longest answer read, in bytes; a padded one has some 1,000 lines of about 40.
+const MAX_ANSWER: usize = 512 * 1024;
+
+/// How many hexadecimal digits of the digest are sent.
+const PREFIX: usize = 5;
+
+/// A client of the Pwned Passwords range service, or of one like it.
+#[derive(Debug, Clone)]
+pub struct Breaches {
+    connector: SharedHttpConnector,
+}
+
+impl Breaches {
+    /// Asks through the connector that Cognito is called through.
+    #[must_use]
+    pub fn new(connector: SharedHttpConnector) -> Self {
+        Self { connector }
+    }
+
+    /// Tells whether a password is known from breaches as often as the threshold says.
+    ///
+    /// # Errors
+    ///
+    /// When there was no readable answer in time.
+    pub async fn contain(
+        &self,
+        password: &Password,
+        settings: &BreachSettings,
+        deadline: Instant,
+    ) -> Result<bool, Source> {
+        let time_limit = deadline.min(Instant::now() + settings.timeout);
+        let digest =
+            hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, password.expose_secret().as_bytes()).as_ref());
+        let (prefix, suffix) = digest.split_at(PREFIX);
+        let url = format!("{}/range/{prefix}", settings.endpoint);
+        let answer =
+            timeout_at(time_limit, self.get(&url)).await.map_err(|_| "no answer in time")??;
+        Ok(count(&answer, suffix)? >= settings.threshold)
+    }
+
+    async fn get(&self, url: &str) -> Result<Vec<u8>, Source> {
+        let mut request = HttpRequest::get(url)?;
+        request.headers_mut().insert("add-padding", "true");
+        // The service refuses requests without one.
+        request.headers_mut().insert("user-agent", env!("CARGO_PKG_NAME"));
+        let response = self.connector.call(request).await?;
+        if !response.status().is_success() {
+            return Err(format!("HTTP {}", response.status().as_u16()).into());
+        }
+        let body: SdkBody = response.into_body();
+        Ok(Limited::new(body, MAX_ANSWER).collect().await?.to_bytes().into())
+    }
+}
+
+/// The count beside a suffix in `SUFFIX:COUNT` lines; padding has a count of 0.
+fn count(answer: &[u8], suffix: &str) -> Result<u64, Source> {
+    let lines = std::str::from_utf8(answer)?.lines();
+    for line in lines {
+        let (found, count) = line.split_once(':').ok_or("a line that is not SUFFIX:COUNT")?;
+        if found.eq_ignore_ascii_case(suffix) {
+            return Ok(count.trim().parse()?);
+        }
+    }
+    Ok(0)
+}
+
+fn hex(bytes: &[u8]) -> Zeroizing<String> {
+    use std::fmt::Write as _;
+    bytes.iter().fold(Zeroizing::new(String::with_capacity(2 * bytes.len())), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02X}");
+        text
+    })
+}

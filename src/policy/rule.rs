@@ -1,0 +1,352 @@
+//! One rule: its code, its parameters, its message and its check, so that none can drift.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::similarity::{differ_only_by_counter, within};
+use super::words::{BannedWords, ENOUGH_POINTS, PersonalAttribute, PersonalWords};
+use super::{common, patterns};
+
+/// Cognito's symbol characters; a space that is neither first nor last counts as one too.
+///
+/// Source: Amazon Cognito developer guide, "Adding user pool password requirements".
+pub const SYMBOLS: &str = r#"^$*.[]{}()?"!@#%&/\,><':;|_~`=+-"#;
+
+/// A kind of character that a policy can require, exactly as Cognito counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CharacterClass {
+    /// `a` to `z`.
+    Lowercase,
+    /// `A` to `Z`.
+    Uppercase,
+    /// `0` to `9`.
+    Digit,
+    /// One of [`SYMBOLS`], or a space within the password.
+    Symbol,
+}
+
+/// One rule: what breaks it, under which code, and how it is told to a person.
+///
+/// Lengths and counts are in code points.
+#[derive(Debug, Clone)]
+pub enum Rule {
+    /// At least so long.
+    MinLength(usize),
+    /// At most so long.
+    MaxLength(usize),
+    /// At least so many characters of a class.
+    Requires(CharacterClass, usize),
+    /// Characters of at least so many of the four classes.
+    RequiresClasses(usize),
+    /// No white space at either end, which Cognito refuses and no one sees on a screen.
+    NoEdgeSpace,
+    /// No run of one character longer than this.
+    MaxRun(usize),
+    /// Not one block over and over, like `abcabcabc`.
+    NoRepeatedBlock,
+    /// No alphabetical, numerical or keyboard sequence longer than this, in either direction.
+    MaxSequence(usize),
+    /// Not a known common password, nor a usual disguise of one.
+    NotCommon,
+    /// Not made of the organisation's own words, which are never told.
+    NoBannedWords(Arc<BannedWords>),
+    /// Not made of what is known of the user.
+    NoPersonalWords(Vec<PersonalAttribute>),
+    /// At least so many edits from the previous password; 1 is any other password.
+    DiffersFromPrevious(usize),
+    /// Not the previous password with only its number raised.
+    NotACounter,
+    /// Not in a known breach, which takes a service to tell.
+    NotBreached,
+    /// The user pool's own policy, which only Cognito checks: a policy here that is weaker than the
+    /// pool's lets passwords through that Cognito then refuses.
+    AcceptedByPool(PoolRequirement),
+    /// Not used before, which only Cognito's password history knows.
+    NotUsedBefore,
+}
+
+/// The part of a user pool's own policy that Cognito says was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PoolRequirement {
+    /// The pool's minimum length.
+    Length,
+    /// A lower-case letter.
+    Lowercase,
+    /// An upper-case letter.
+    Uppercase,
+    /// A digit.
+    Digit,
+    /// A symbol.
+    Symbol,
+    /// Cognito did not say in words that we know.
+    Other,
+}
+
+/// A rule that a proposed password breaks, and by how much.
+///
+/// It holds a number or the name of an attribute, and nothing else of the password.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    rule: Rule,
+    found: Option<(&'static str, Value)>,
+}
+
+/// A proposed password with what the rules compare it to.
+pub(super) struct Candidate<'a> {
+    pub(super) text: &'a str,
+    pub(super) previous: Option<&'a str>,
+    pub(super) personal: &'a PersonalWords,
+}
+
+impl CharacterClass {
+    /// The four, in the order in which they are reported.
+    pub const ALL: [Self; 4] = [Self::Lowercase, Self::Uppercase, Self::Digit, Self::Symbol];
+
+    /// The class in a code or a parameter.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lowercase => "lowercase",
+            Self::Uppercase => "uppercase",
+            Self::Digit => "digit",
+            Self::Symbol => "symbol",
+        }
+    }
+
+    fn count(self, text: &str) -> usize {
+        let bytes = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
+        match self {
+            Self::Lowercase => bytes(u8::is_ascii_lowercase),
+            Self::Uppercase => bytes(u8::is_ascii_uppercase),
+            Self::Digit => bytes(u8::is_ascii_digit),
+            Self::Symbol => {
+                text.trim().chars().filter(|&c| c == ' ' || SYMBOLS.contains(c)).count()
+            }
+        }
+    }
+}
+
+impl Rule {
+    /// The stable code of the violation of this rule.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::MinLength(_) => "too_short",
+            Self::MaxLength(_) => "too_long",
+            Self::Requires(CharacterClass::Lowercase, _) => "missing_lowercase",
+            Self::Requires(CharacterClass::Uppercase, _) => "missing_uppercase",
+            Self::Requires(CharacterClass::Digit, _) => "missing_digit",
+            Self::Requires(CharacterClass::Symbol, _) => "missing_symbol",
+            Self::RequiresClasses(_) => "too_few_classes",
+            Self::NoEdgeSpace => "leading_or_trailing_space",
+            Self::MaxRun(_) => "repeated_character",
+            Self::NoRepeatedBlock => "repeated_block",
+            Self::MaxSequence(_) => "sequence",
+            Self::NotCommon => "common_password",
+            Self::NoBannedWords(_) => "banned_word",
+            Self::NoPersonalWords(_) => "personal_word",
+            Self::DiffersFromPrevious(1) => "same_as_previous",
+            Self::DiffersFromPrevious(_) => "too_similar_to_previous",
+            Self::NotACounter => "previous_with_other_number",
+            Self::NotBreached => "breached_password",
+            Self::AcceptedByPool(_) => "rejected_by_pool",
+            Self::NotUsedBefore => "used_before",
+        }
+    }
+
+    /// The rule's numbers and names, from which an app writes its own message.
+    #[must_use]
+    pub fn params(&self) -> Value {
+        match self {
+            Self::MinLength(min) => json!({ "minLength": min }),
+            Self::MaxLength(max) => json!({ "maxLength": max }),
+            Self::Requires(CharacterClass::Symbol, min) => {
+                json!({ "minCount": min, "symbols": SYMBOLS })
+            }
+            Self::Requires(_, min) => json!({ "minCount": min }),
+            Self::RequiresClasses(min) => json!({ "minClasses": min, "symbols": SYMBOLS }),
+            Self::MaxRun(max) => json!({ "maxRun": max }),
+            Self::MaxSequence(max) => json!({ "maxSequence": max }),
+            Self::NoPersonalWords(attributes) => json!({ "attributes": attributes }),
+            Self::DiffersFromPrevious(min) => json!({ "minDistance": min }),
+            Self::AcceptedByPool(requirement) => json!({ "requirement": requirement }),
+            Self::NoEdgeSpace
+            | Self::NoRepeatedBlock
+            | Self::NotCommon
+            | Self::NoBannedWords(_)
+            | Self::NotACounter
+            | Self::NotBreached
+            | Self::NotUsedBefore => json!({}),
+        }
+    }
+
+    /// Tells whether an app can check this rule by itself, from what it was told and the two
+    /// passwords as they are typed.
+    #[must_use]
+    pub fn is_client_checkable(&self) -> bool {
+        match self {
+            Self::MinLength(_)
+            | Self::MaxLength(_)
+            | Self::Requires(..)
+            | Self::RequiresClasses(_)
+            | Self::NoEdgeSpace
+            | Self::MaxRun(_)
+            | Self::NoRepeatedBlock
+            | Self::DiffersFromPrevious(_) => true,
+            Self::MaxSequence(_)
+            | Self::NotCommon
+            | Self::NoBannedWords(_)
+            | Self::NoPersonalWords(_)
+            | Self::NotACounter
+            | Self::NotBreached
+            | Self::AcceptedByPool(_)
+            | Self::NotUsedBefore => false,
+        }
+    }
+
+    /// Checks one password; what takes a service or Cognito to tell is never found here.
+    pub(super) fn violation(&self, candidate: &Candidate<'_>) -> Option<Violation> {
+        let text = candidate.text;
+        let length = || text.chars().count();
+        match self {
+            Self::MinLength(min) => {
+                self.broken_if(length() < *min).map(|broken| broken.with("length", length()))
+            }
+            Self::MaxLength(max) => {
+                self.broken_if(length() > *max).map(|broken| broken.with("length", length()))
+            }
+            Self::Requires(class, min) => self.broken_if(class.count(text) < *min),
+            Self::RequiresClasses(min) => {
+                let classes = CharacterClass::ALL.iter().filter(|class| class.count(text) > 0);
+                self.broken_if(classes.count() < *min)
+            }
+            Self::NoEdgeSpace => self.broken_if(text.trim().len() != text.len()),
+            Self::MaxRun(max) => self.broken_if(patterns::longest_run(text) > *max),
+            Self::NoRepeatedBlock => self.broken_if(patterns::is_repeated_block(text)),
+            Self::MaxSequence(max) => self.broken_if(patterns::longest_sequence(text) > *max),
+            Self::NotCommon => self.broken_if(common::is_common(text)),
+            Self::NoBannedWords(words) => self.broken_if(words.points(text) < ENOUGH_POINTS),
+            Self::NoPersonalWords(_) => {
+                let found = candidate.personal.found_in(text);
+                self.broken_if(!found.is_empty())
+                    .map(|broken| broken.with("attributes", json!(found)))
+            }
+            Self::DiffersFromPrevious(min) => self.broken_if(
+                candidate.previous.is_some_and(|previous| within(previous, text, min - 1)),
+            ),
+            Self::NotACounter => self.broken_if(
+                candidate.previous.is_some_and(|previous| differ_only_by_counter(previous, text)),
+            ),
+            Self::NotBreached | Self::AcceptedByPool(_) | Self::NotUsedBefore => None,
+        }
+    }
+
+    fn broken_if(&self, broken: bool) -> Option<Violation> {
+        broken.then(|| self.clone().into())
+    }
+}
+
+/// The rule as an instruction to the user, in English.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MinLength(min) => write!(f, "Use at least {min} characters."),
+            Self::MaxLength(max) => write!(f, "Use at most {max} characters."),
+            Self::Requires(class, min) => {
+                let (one, several, which) = match class {
+                    CharacterClass::Lowercase => ("lower-case letter", "lower-case letters", "a to z"),
+                    CharacterClass::Uppercase => ("upper-case letter", "upper-case letters", "A to Z"),
+                    CharacterClass::Digit => ("digit", "digits", "0 to 9"),
+                    CharacterClass::Symbol => ("symbol", "symbols", "such as ! ? # or a space within"),
+                };
+                match min {
+                    1 => write!(f, "Use at least one {one} ({which})."),
+                    _ => write!(f, "Use at least {min} {several} ({which})."),
+                }
+            }
+            Self::RequiresClasses(min) => write!(
+                f,
+                "Use at least {min} of these: lower-case letters, upper-case letters, digits, symbols."
+            ),
+            Self::NoEdgeSpace => f.write_str("Do not begin or end with a space."),
+            Self::MaxRun(max) => {
+                write!(f, "Do not use the same character more than {max} times in a row.")
+            }
+            Self::NoRepeatedBlock => f.write_str("Do not repeat the same part over and over."),
+            Self::MaxSequence(max) => write!(
+                f,
+                "Do not use more than {max} characters in a sequence such as abcd, 4321 or qwerty."
+            ),
+            Self::NotCommon => {
+                f.write_str("This password, or one much like it, is on every list of common passwords.")
+            }
+            Self::NoBannedWords(_) => f.write_str(
+                "Use more that has nothing to do with our organisation, its products and places.",
+            ),
+            Self::NoPersonalWords(_) => {
+                f.write_str("Do not use your name, your user name or other data about you.")
+            }
+            Self::DiffersFromPrevious(1) => {
+                f.write_str("Choose another password than the last one.")
+            }
+            Self::DiffersFromPrevious(min) => {
+                write!(f, "Change at least {min} characters of the last password.")
+            }
+            Self::NotACounter => {
+                f.write_str("Do not just change the number in the last password.")
+            }
+            Self::NotBreached => f.write_str(
+                "This password is known from a data breach. If you use it elsewhere, change it there too.",
+            ),
+            Self::AcceptedByPool(requirement) => f.write_str(match requirement {
+                PoolRequirement::Length => "Use more characters.",
+                PoolRequirement::Lowercase => "Use at least one lower-case letter.",
+                PoolRequirement::Uppercase => "Use at least one upper-case letter.",
+                PoolRequirement::Digit => "Use at least one digit.",
+                PoolRequirement::Symbol => "Use at least one symbol.",
+                PoolRequirement::Other => "The sign-in service does not accept this password.",
+            }),
+            Self::NotUsedBefore => f.write_str("Choose a password that you have not used before."),
+        }
+    }
+}
+
+/// A broken rule of which there is no more to tell, such as Cognito's own.
+impl From<Rule> for Violation {
+    fn from(rule: Rule) -> Self {
+        Self { rule, found: None }
+    }
+}
+
+impl Violation {
+    /// The stable code of the broken rule.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.rule.code()
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.found = Some((name, value.into()));
+        self
+    }
+}
+
+/// `code`, `message` and `params`, as the public contract has them.
+impl Serialize for Violation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut params = self.rule.params();
+        if let Some((name, value)) = &self.found {
+            params[name] = value.clone();
+        }
+        let mut violation = serializer.serialize_struct("Violation", 3)?;
+        violation.serialize_field("code", self.code())?;
+        violation.serialize_field("message", &self.rule.to_string())?;
+        violation.serialize_field("params", &params)?;
+        violation.end()
+    }
+}

@@ -1,0 +1,224 @@
+//! Policies that need more than the request: the user's data, groups, known breaches.
+
+use fake_cognito::{Fault, Operation, User};
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use serde_json::{Value, json};
+
+use crate::harness::{Function, NEW, OLD, Reply, change, post, sample};
+use crate::range_server::{Answer, RangeServer};
+
+#[track_caller]
+fn assert_violations(reply: &Reply, expected: &[&str]) {
+    reply.assert_problem(422, "password_policy_violation");
+    let problem = reply.json();
+    let codes: Vec<_> =
+        problem["violations"].as_array().unwrap().iter().map(|v| &v["code"]).collect();
+    assert_eq!(codes, expected, "{problem}");
+}
+
+#[tokio::test]
+async fn every_profile_and_the_built_in_policy_let_a_good_change_through() {
+    for policy in [
+        "profile = \"nist-800-63b-4\"",
+        "profile = \"asvs-5\"",
+        "profile = \"cognito-default\"",
+        "[length]\nmin = 8",
+        include_str!("../../password-policy.toml"),
+    ] {
+        let function = Function::start_with_policy(policy).await;
+        assert_eq!(function.change().await.status, 204, "{policy}");
+        function.assert_password(NEW);
+    }
+}
+
+const PERSONAL: &str = r#"
+    [length]
+    min = 8
+    [words]
+    personal = ["username", "email", "given_name", "family_name", "phone_number", "birthdate"]
+"#;
+
+fn with_data(function: &Function) {
+    let mut user = User::new("demo", OLD);
+    user.attributes = [
+        ("email", "sentinella.vasquez@example.com"),
+        ("given_name", "Marguerite"),
+        ("family_name", "Okonkwo"),
+        ("phone_number", "+4915112345678"),
+        ("birthdate", "1987-06-21"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    function.cognito.add_user(user);
+}
+
+#[tokio::test]
+async fn what_cognito_knows_of_the_user_is_not_a_password() {
+    let function = Function::start_with_policy(PERSONAL).await;
+    with_data(&function);
+    let token = function.cognito.access_token("demo");
+    for (proposed, attribute) in [
+        ("xx-Demo-Horse-Sentinel", "username"),
+        ("Vasquez!Sentinel", "email"),
+        ("M4rguerite-Sentinel", "given_name"),
+        ("owknokO-Sentinel", "family_name"),
+        ("Sentinel15112345678", "phone_number"),
+        ("Sentinel-19870621", "birthdate"),
+    ] {
+        let body = json!({ "previousPassword": OLD, "proposedPassword": proposed });
+        let reply = function.invoke(&post(&token, &body)).await;
+        assert_violations(&reply, &["personal_word"]);
+        assert_eq!(
+            reply.json()["violations"][0]["params"]["attributes"],
+            json!([attribute]),
+            "{proposed}"
+        );
+    }
+    assert_eq!(function.cognito.calls(Operation::ChangePassword), 0);
+    assert_eq!(function.invoke(&post(&token, &change())).await.status, 204);
+}
+
+#[tokio::test]
+async fn the_user_is_read_only_when_the_policy_asks_for_more_than_the_token_tells() {
+    let function = Function::start().await;
+    assert_eq!(function.change().await.status, 204);
+    assert_eq!(function.cognito.calls(Operation::GetUser), 0);
+}
+
+#[tokio::test]
+async fn a_user_who_cannot_be_read_is_told_why_and_nothing_is_changed() {
+    for (fault, status, code) in [
+        (
+            Fault::error("NotAuthorizedException", "Access Token has been revoked"),
+            401,
+            "invalid_token",
+        ),
+        (Fault::exception("TooManyRequestsException"), 429, "too_many_requests"),
+        (Fault::exception("InternalErrorException"), 502, "upstream_error"),
+        (Fault::DropAfter, 503, "upstream_unavailable"),
+        (Fault::StallBefore(std::time::Duration::from_secs(5)), 503, "upstream_unavailable"),
+    ] {
+        let function = Function::start_with_policy(PERSONAL).await;
+        function.cognito.fail_next(Operation::GetUser, fault.clone());
+        function.change().await.assert_problem(status, code);
+        function.assert_password(OLD);
+        assert_eq!(function.cognito.calls(Operation::ChangePassword), 0);
+        // What is known to be wrong is told all the same.
+        function.cognito.fail_next(Operation::GetUser, fault);
+        let short = json!({ "previousPassword": OLD, "proposedPassword": "Short-1" });
+        assert_violations(&function.post(&short).await, &["too_short"]);
+    }
+}
+
+#[tokio::test]
+async fn members_of_a_group_keep_its_stricter_rules() {
+    let policy =
+        "[length]\nmin = 8\n[groups.admins.length]\nmin = 24\n[groups.ops.characters]\ndigit = 3";
+    let function = Function::start_with_policy(policy).await;
+    let try_as = async |groups: Value| {
+        let token = function.cognito.mint("demo", |jwt| {
+            jwt.claims.insert("cognito:groups".into(), groups);
+        });
+        function.invoke(&post(&token, &change())).await
+    };
+    assert_violations(&try_as(json!(["admins"])).await, &["too_short"]);
+    assert_violations(&try_as(json!(["ops", "users"])).await, &["missing_digit"]);
+    assert_violations(&try_as(json!(["ops", "admins"])).await, &["too_short", "missing_digit"]);
+    assert_eq!(try_as(json!(["users"])).await.status, 204);
+    // What is told to everybody is what everybody has to keep.
+    assert_eq!(function.invoke(&sample("password-policy")).await.json()["minLength"], 8);
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).unwrap().to_ascii_uppercase()
+}
+
+fn sha1(password: &str) -> String {
+    let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes());
+    digest.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]).map(hex_digit).collect()
+}
+
+fn breach_policy(server: &RangeServer, more: &str) -> String {
+    let endpoint = &server.endpoint;
+    format!(
+        "[length]\nmin = 8\n[breaches]\ncheck = true\nendpoint = \"{endpoint}/\"\ntimeout_ms = 300\n{more}"
+    )
+}
+
+/// An answer in which [`NEW`] was seen so often, between others.
+fn seen(count: u32) -> Answer {
+    let padding = "0018A45C4D1DEF81644B54AB7F969B88D65:0\r\n";
+    Answer::Lines(format!("{padding}{}:{count}\r\n{padding}", &sha1(NEW)[5..]))
+}
+
+#[tokio::test]
+async fn a_breached_password_is_refused_and_only_five_digits_of_its_digest_leave() {
+    let server = RangeServer::start(seen(3)).await;
+    let function = Function::start_with_policy(&breach_policy(&server, "")).await;
+    assert_violations(&function.change().await, &["breached_password"]);
+    function.assert_password(OLD);
+    let requests = server.requests();
+    let [request] = requests.as_slice() else { panic!("{requests:?}") };
+    let lower = request.to_lowercase();
+    assert!(
+        request.starts_with(&format!("GET /range/{} HTTP/1.1\r\n", &sha1(NEW)[..5])),
+        "{request}"
+    );
+    assert!(lower.contains("add-padding: true\r\n"), "{request}");
+    assert!(lower.contains("user-agent: change-password\r\n"), "{request}");
+    assert!(!lower.contains(&sha1(NEW)[5..15].to_lowercase()), "{request}");
+}
+
+#[tokio::test]
+async fn what_is_seen_less_often_than_the_threshold_or_only_padded_passes() {
+    for (answer, threshold) in [(seen(9), 10), (seen(0), 1), (Answer::Lines(String::new()), 1)] {
+        let server = RangeServer::start(answer).await;
+        let policy = breach_policy(&server, &format!("threshold = {threshold}"));
+        let function = Function::start_with_policy(&policy).await;
+        assert_eq!(function.change().await.status, 204);
+    }
+}
+
+#[tokio::test]
+async fn breaches_are_asked_about_only_when_nothing_else_is_wrong() {
+    let server = RangeServer::start(seen(1)).await;
+    let function = Function::start_with_policy(&breach_policy(&server, "")).await;
+    let short = json!({ "previousPassword": OLD, "proposedPassword": "Short-1" });
+    assert_violations(&function.post(&short).await, &["too_short"]);
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_service_that_fails_is_passed_over_or_stops_the_change_as_the_policy_says() {
+    for answer in [
+        Answer::Status(503),
+        Answer::Stall,
+        Answer::Drop,
+        Answer::Lines("<html>\r\n".into()),
+        Answer::Lines(format!("{}:many\r\n", &sha1(NEW)[5..])),
+    ] {
+        let server = RangeServer::start(answer).await;
+        let lenient = breach_policy(&server, "on_failure = \"allow\"");
+        let function = Function::start_with_policy(&lenient).await;
+        assert_eq!(function.change().await.status, 204);
+        let strict = breach_policy(&server, "on_failure = \"refuse\"");
+        let function = Function::start_with_policy(&strict).await;
+        function.change().await.assert_problem(503, "upstream_unavailable");
+        function.assert_password(OLD);
+    }
+}
+
+#[tokio::test]
+async fn the_document_tells_the_rules_and_not_the_banned_words() {
+    let policy = "[length]\nmin = 8\n[words]\nbanned = [\"sentinelcorp\"]\ncommon = true";
+    let function = Function::start_with_policy(policy).await;
+    let document = function.invoke(&sample("password-policy")).await.json();
+    let codes: Vec<_> =
+        document["rules"].as_array().unwrap().iter().map(|rule| &rule["code"]).collect();
+    assert_eq!(
+        codes,
+        ["too_short", "too_long", "leading_or_trailing_space", "common_password", "banned_word"]
+    );
+    assert_eq!(document["rules"][0]["clientCheckable"], true);
+    assert_eq!(document["rules"][4]["clientCheckable"], false);
+}

@@ -1,0 +1,94 @@
+//! The two rates that a policy is judged by: the bad passwords it lets pass, the good ones it does not.
+
+use std::iter;
+
+use change_password::policy::Policy;
+
+use crate::codes;
+
+const COMMON: &str = include_str!("../../data/common-passwords.txt");
+const DICEWARE: &str = include_str!("data/eff-large-wordlist.txt");
+
+/// Every rule of what a password is made of, but for classes, which no passphrase keeps.
+const CONTENT: &str = r#"
+    [length]
+    min = 1
+    [patterns]
+    max_run = 3
+    max_sequence = 4
+    repeated_block = true
+    [words]
+    common = true
+    banned = ["contoso", "fabrikam", "redmond"]
+"#;
+
+/// Of the passwords, how many percent are refused.
+fn percent_refused(policy: &str, passwords: impl Iterator<Item = String>) -> f64 {
+    let policy = Policy::from_toml(policy).unwrap();
+    let mut counts = [0_u32; 2];
+    for password in passwords {
+        counts[usize::from(!codes(&policy, &password, None).is_empty())] += 1;
+    }
+    100.0 * f64::from(counts[1]) / f64::from(counts[0] + counts[1])
+}
+
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
+}
+
+fn leet(word: &str) -> String {
+    let pairs = [('a', "@"), ('e', "3"), ('i', "1"), ('o', "0"), ('s', "$")];
+    pairs.iter().fold(word.to_owned(), |word, &(letter, sign)| word.replace(letter, sign))
+}
+
+fn separated(word: &str) -> String {
+    word.chars().map(String::from).collect::<Vec<_>>().join("-")
+}
+
+#[test]
+fn at_least_99_percent_of_the_commonest_in_disguise_are_refused() {
+    type Change = fn(&str) -> String;
+    let disguises: [(&str, Change); 5] = [
+        ("capitalised, a year and '!'", |word| capitalised(word) + "2026!"),
+        ("look-alikes", leet),
+        ("digits appended", |word| format!("{word}{}", 7 + 13 * word.len())),
+        ("symbols around", |word| format!("!{word}?!")),
+        ("doubled or separated", |word| match word.len() % 2 {
+            0 => capitalised(word) + word,
+            _ => separated(word),
+        }),
+    ];
+    let rates = disguises.map(|(name, disguise)| {
+        let commonest = COMMON.lines().take(10_000).map(disguise);
+        let rate = percent_refused("[length]\nmin = 1\n[words]\ncommon = true", commonest);
+        println!("common passwords, {name}: {rate:.2}% refused");
+        rate
+    });
+    assert!(rates.iter().sum::<f64>() / 5.0 >= 99.0, "{rates:?}");
+}
+
+#[test]
+fn at_most_one_in_a_thousand_random_passwords_is_refused() {
+    let mut rng = fastrand::Rng::with_seed(800_634);
+    let random = iter::repeat_with(|| {
+        iter::repeat_with(|| char::from(rng.u8(b'!'..=b'~'))).take(16).collect()
+    });
+    let rate = percent_refused(CONTENT, random.take(100_000));
+    println!("random passwords of 16 characters: {rate:.3}% refused");
+    assert!(rate <= 0.1);
+}
+
+#[test]
+fn at_most_one_in_a_thousand_four_word_passphrases_is_refused() {
+    let words: Vec<&str> = DICEWARE.lines().collect();
+    let mut rng = fastrand::Rng::with_seed(800_634);
+    let passphrases = iter::repeat_with(|| {
+        let write = if rng.bool() { capitalised } else { str::to_owned };
+        let words = [(); 4].map(|()| write(rng.choice(&words).expect("there are words")));
+        words.join(rng.choice(["", " ", "-"]).expect("there are separators"))
+    });
+    let rate = percent_refused(CONTENT, passphrases.take(100_000));
+    println!("passphrases of four words: {rate:.3}% refused");
+    assert!(rate <= 0.1);
+}
