@@ -5,10 +5,12 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use lambda_http::Body;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::change_password::Changed;
 use crate::error::Error;
+use crate::policy::Violation;
 use crate::policy_document::PolicyDocument;
 use crate::token::REQUIRED_SCOPE;
 
@@ -35,6 +37,22 @@ struct Problem {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
+    retry_after_seconds: Option<u32>,
+}
+
+/// A problem's body: the members of RFC 9457, then our own.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProblemDocument<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violations: Option<&'a [Violation]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u32>,
 }
 
@@ -122,21 +140,22 @@ fn names(value: &HeaderValue, etag: &str) -> bool {
 #[must_use]
 pub fn problem(error: &Error, request_id: &str) -> Answer {
     let Problem { status, code, title, retry_after_seconds } = error.problem();
-    let mut body = json!({
-        "type": format!("urn:change-password:problem:{code}"),
-        "title": title,
-        "status": status.as_u16(),
-        "detail": error.to_string(),
-        "code": code,
-        "requestId": request_id,
-    });
-    if let Error::PolicyViolation(violations) = error {
-        body["violations"] = json!(violations);
-    }
-    if let Some(seconds) = retry_after_seconds {
-        body["retryAfterSeconds"] = seconds.into();
-    }
-    let mut response = respond(status, Some("application/problem+json"), body.to_string().into());
+    let body = ProblemDocument {
+        r#type: format!("urn:change-password:problem:{code}"),
+        title,
+        status: status.as_u16(),
+        detail: error.to_string(),
+        code,
+        request_id,
+        violations: match error {
+            Error::PolicyViolation(violations) => Some(violations),
+            _ => None,
+        },
+        retry_after_seconds,
+    };
+    // Strings and numbers always have a JSON form.
+    let body = serde_json::to_string(&body).unwrap_or_default();
+    let mut response = respond(status, Some("application/problem+json"), body.into());
     let headers = response.headers_mut();
     if let Some(seconds) = retry_after_seconds {
         headers.insert(RETRY_AFTER, seconds.into());

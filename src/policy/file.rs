@@ -343,11 +343,20 @@ impl Settings {
                 ));
             }
         }
-        let required = self.characters.iter().sum();
+        let required = self.required_characters().iter().sum();
         if required > max {
             return Err(PolicyError::Unsatisfiable { place: place.into(), required, max });
         }
         Ok(())
+    }
+
+    /// The fewest characters of each class that satisfy the counts and the number of classes.
+    pub(super) fn required_characters(&self) -> [usize; 4] {
+        let mut required = self.characters;
+        let present = required.iter().filter(|count| **count > 0).count();
+        let missing = self.classes.saturating_sub(present);
+        required.iter_mut().filter(|count| **count == 0).take(missing).for_each(|count| *count = 1);
+        required
     }
 
     /// The first key, if any, that allows what `base` refuses.

@@ -14,7 +14,7 @@ mod similarity;
 mod words;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::ExposeSecret as _;
 
@@ -121,7 +121,7 @@ impl Rules {
 
     /// What of the user's data must not be in a password.
     #[must_use]
-    pub fn personal_attributes(&self) -> &std::collections::BTreeSet<PersonalAttribute> {
+    pub fn personal_attributes(&self) -> &BTreeSet<PersonalAttribute> {
         self.settings.personal()
     }
 
@@ -150,20 +150,12 @@ impl Rules {
         all || self.settings.characters[class as usize] > 0
     }
 
-    /// How many characters of each class are required, with classes enough for
-    /// [`Rule::RequiresClasses`].
+    /// How many characters of each class a password has that keeps [`Rule::Requires`] and
+    /// [`Rule::RequiresClasses`] with as few as may be.
     #[must_use]
     pub fn required_characters(&self) -> [(CharacterClass, usize); 4] {
-        let mut counts = self.settings.characters;
-        let mut missing =
-            self.settings.classes.saturating_sub(counts.iter().filter(|n| **n > 0).count());
-        for count in counts.iter_mut().filter(|count| **count == 0) {
-            if missing > 0 {
-                *count = 1;
-                missing -= 1;
-            }
-        }
-        std::array::from_fn(|i| (CharacterClass::ALL[i], counts[i]))
+        let required = self.settings.required_characters();
+        std::array::from_fn(|i| (CharacterClass::ALL[i], required[i]))
     }
 }
 
@@ -318,6 +310,7 @@ mod tests {
                 "[length]\nmin = 1\nmax = 3\n[characters]\ndigit = 2\nsymbol = 2",
                 "asks for 4 characters",
             ),
+            ("[length]\nmin = 1\nmax = 3\n[characters]\nclasses = 4", "asks for 4 characters"),
             ("[length]\nmin = 8\n[previous]\nmin_distance = 257", "`previous.min_distance` is 257"),
             ("[length]\nmin = 8\n[words]\npersonal = [\"age\"]", "unknown variant `age`"),
             ("[length]\nmin = 8\n[words]\nbanned = [\"abc\"]", "`words.banned`"),
