@@ -9,7 +9,7 @@ ARM64 := aarch64-unknown-linux-gnu
 # All of it compiles into target/, one at a time.
 .NOTPARALLEL:
 
-.PHONY: help dev test fmt lint unit e2e dev-check sam-validate sam-build bench corpus package clean
+.PHONY: help dev test fmt lint unit deny e2e dev-check sam-validate sam-build bench corpus package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ help: ## List the targets
 dev: .venv/installed ## Run the function and a fake Cognito here, and print commands to try
 	@.venv/bin/python tests/local/dev.py
 
-test: lint unit e2e dev-check sam-validate sam-build ## Run every check, as CI does
+test: lint unit deny e2e dev-check sam-validate sam-build ## Run every check, as CI does
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -28,6 +28,11 @@ lint: ## Check format and lints
 
 unit: ## Run the Rust tests
 	cargo test --workspace --locked
+
+deny: target/tools/bin/cargo-deny ## Check what we depend on: licences, sources, versions, advisories
+	$< check licenses bans sources
+	@if timeout 60 $< fetch db 2> /dev/null; then $< check --disable-fetch advisories; \
+	else echo "The advisory database cannot be had here: advisories are not checked."; fi
 
 e2e: .venv/installed ## Change a real password: moto as Cognito, cargo lambda watch as Lambda
 	.venv/bin/python tests/local/e2e.py
@@ -62,6 +67,10 @@ package: .venv/installed ## Build the function for Lambda without SAM, into targ
 clean: ## Remove all that was built or installed
 	cargo clean
 	rm -rf .venv .aws-sam
+
+# Without optimisation, since it takes longer to compile than to run.
+target/tools/bin/cargo-deny:
+	cargo install --quiet --locked --debug --root target/tools cargo-deny@0.20.2
 
 .venv/installed: tests/local/requirements.txt
 	$(PYTHON) -m venv --clear .venv
