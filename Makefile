@@ -9,7 +9,7 @@ ARM64 := aarch64-unknown-linux-gnu
 # All of it compiles into target/, one at a time.
 .NOTPARALLEL:
 
-.PHONY: help dev test fmt lint unit deny e2e dev-check sam-validate sam-build bench corpus package clean
+.PHONY: help dev test fmt lint unit deny e2e dev-check sam-validate sam-build bench corpus package clean faults
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench: ## Time the policy beside the zxcvbn crate
 
 corpus: ## Print the rates at which bad and good passwords are refused
 	cargo test --locked --test policy corpus -- --nocapture
+
+faults: ## Print how the faults between the function and Cognito end
+	cargo test --locked --test function faults -- --nocapture
 
 package: .venv/installed ## Build the function for Lambda without SAM, into target/lambda
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --arm64 --locked --bin change-password

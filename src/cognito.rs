@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::config::http::HttpResponse;
 use aws_sdk_cognitoidentityprovider::config::interceptors::{
-    AfterDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
+    BeforeTransmitInterceptorContextMut,
 };
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::{
@@ -19,6 +19,7 @@ use aws_sdk_cognitoidentityprovider::config::{
 };
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
+use aws_sdk_cognitoidentityprovider::{Client, Config};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -27,6 +28,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_types::body::SdkBody;
 use http_body::Body;
+use http_body_util::Limited;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -42,6 +44,14 @@ const SHORTEST_CALL: Duration = Duration::from_millis(250);
 
 /// The longest word, in bytes, of a message of Cognito's that is logged; its own are shorter.
 const LONGEST_WORD: usize = 40;
+
+/// The longest answer, in bytes, that is read to its end. Cognito's longest is to `GetUser`: about 70
+/// attributes of at most 2,048 characters each.
+const LONGEST_ANSWER: usize = 1024 * 1024;
+
+/// The one status that does not end a request: a gateway has stopped waiting for Cognito, which may
+/// still be at work.
+const GATEWAY_TIMEOUT: u16 = 504;
 
 /// How Cognito is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +87,7 @@ pub enum Failure {
     Certain(Error),
     /// The request was sent, and what came back does not tell whether the password changed.
     InDoubt {
-        /// Whether Cognito, or something before it, answered at all.
+        /// Whether an answer shows that the request is over, so that it can change nothing any more.
         answered: bool,
         /// What happened, for the log.
         source: Source,
@@ -132,12 +142,14 @@ impl Cognito {
     /// Makes a client; nothing is connected or looked up yet.
     #[must_use]
     pub fn new(sdk: &SdkConfig, settings: &Settings) -> Self {
-        Self { client: Client::new(sdk), call_timeout: settings.call_timeout }
+        let config = Config::from(sdk).to_builder().interceptor(BoundedAnswer).build();
+        Self { client: Client::from_conf(config), call_timeout: settings.call_timeout }
     }
 
     /// Sends one `ChangePassword`, once.
     ///
-    /// `previous` is left out for a user who has no password yet.
+    /// A second connection is tried where the first was certainly not used, so that a user is not
+    /// asked to send again what we can. `previous` is left out for a user who has no password yet.
     pub async fn change_password(
         &self,
         token: &AccessToken,
@@ -145,34 +157,42 @@ impl Cognito {
         proposed: &Password,
         deadline: Instant,
     ) -> Reply<(), Failure> {
-        let Some(time_limit) = self.time_limit(deadline) else {
-            let error = Error::UpstreamUnavailable(TimeFault::NoneLeft.into());
-            return Reply::local(Err(Failure::Certain(error)));
-        };
-        let exchange = Exchange::default();
         let secrets = [
             token.expose_secret(),
             proposed.expose_secret(),
             previous.map_or("", |password| password.expose_secret()),
         ];
-        let call = self
-            .client
-            .change_password()
-            .access_token(token.expose_secret())
-            .set_previous_password(previous.map(|password| password.expose_secret().to_owned()))
-            .proposed_password(proposed.expose_secret())
-            .customize()
-            .interceptor(exchange.clone())
-            .send();
-        match timeout_at(time_limit, call).await {
-            Ok(Ok(output)) => {
-                Reply { result: Ok(()), request_id: output.request_id().map(str::to_owned) }
-            }
-            Ok(Err(error)) => Reply {
-                request_id: error.request_id().map(str::to_owned),
-                result: Err(read_failure(error, &exchange, &secrets)),
-            },
-            Err(_elapsed) => Reply::local(Err(exchange.unanswered(TimeFault::RanOut.into()))),
+        let mut may_try_again = true;
+        loop {
+            let Some(time_limit) = self.time_limit(deadline) else {
+                let error = Error::UpstreamUnavailable(TimeFault::NoneLeft.into());
+                return Reply::local(Err(Failure::Certain(error)));
+            };
+            let exchange = Exchange::default();
+            let call = self
+                .client
+                .change_password()
+                .access_token(token.expose_secret())
+                .set_previous_password(previous.map(|password| password.expose_secret().to_owned()))
+                .proposed_password(proposed.expose_secret())
+                .customize()
+                .interceptor(exchange.clone())
+                .send();
+            return match timeout_at(time_limit, call).await {
+                Ok(Ok(output)) => {
+                    Reply { result: Ok(()), request_id: output.request_id().map(str::to_owned) }
+                }
+                Ok(Err(error)) if may_try_again && exchange.has_not_begun(&error) => {
+                    tracing::warn!(cause = %source_of(error), "nothing was sent; trying again");
+                    may_try_again = false;
+                    continue;
+                }
+                Ok(Err(error)) => Reply {
+                    request_id: error.request_id().map(str::to_owned),
+                    result: Err(read_failure(error, &exchange, &secrets)),
+                },
+                Err(_elapsed) => Reply::local(Err(exchange.unanswered(TimeFault::RanOut.into()))),
+            };
         }
     }
 
@@ -269,7 +289,7 @@ where
             if status < 500 {
                 Failure::Certain(read_refusal(refusal, error.message().unwrap_or_default()))
             } else {
-                Failure::InDoubt { answered: true, source: refusal.into() }
+                Failure::InDoubt { answered: status != GATEWAY_TIMEOUT, source: refusal.into() }
             }
         }
         SdkError::ResponseError(context) => {
@@ -278,7 +298,7 @@ where
             match status {
                 429 => Failure::Certain(Error::TooManyRequests),
                 400..=499 => Failure::Certain(Error::Upstream(source)),
-                _ => Failure::InDoubt { answered: true, source },
+                _ => Failure::InDoubt { answered: status != GATEWAY_TIMEOUT, source },
             }
         }
         SdkError::ConstructionFailure(_) => Failure::Certain(Error::Internal(source_of(error))),
@@ -378,6 +398,12 @@ struct Exchange {
 }
 
 impl Exchange {
+    /// Whether a failure came before anything was sent, and took no time limit to come.
+    fn has_not_begun<E>(&self, error: &SdkError<E, HttpResponse>) -> bool {
+        !self.sent.load(Ordering::Relaxed)
+            && matches!(error, SdkError::DispatchFailure(failure) if failure.is_io())
+    }
+
     fn unanswered(&self, source: Source) -> Failure {
         if self.sent.load(Ordering::Relaxed) {
             Failure::InDoubt { answered: false, source }
@@ -422,6 +448,28 @@ impl Intercept for Exchange {
         if response.status().is_success() && !serde_json::from_slice(body).is_ok_and(is_output) {
             return Err("a success without Cognito's JSON object".into());
         }
+        Ok(())
+    }
+}
+
+/// Breaks off an answer that is longer than any of Cognito's: the SDK would read it into memory whole.
+#[derive(Debug)]
+struct BoundedAnswer;
+
+impl Intercept for BoundedAnswer {
+    fn name(&self) -> &'static str {
+        "BoundedAnswer"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), Source> {
+        let body = context.response_mut().body_mut();
+        let inner = std::mem::replace(body, SdkBody::taken());
+        *body = SdkBody::from_body_1_x(Limited::new(inner, LONGEST_ANSWER));
         Ok(())
     }
 }

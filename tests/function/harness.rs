@@ -19,6 +19,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::proxy;
+
 /// The demo user's password, and the one it is changed to. No answer and no log line may hold a part.
 pub(crate) const OLD: &str = "Sentinel-Old-7-Horse";
 pub(crate) const NEW: &str = "Sentinel-New-8-Cow";
@@ -70,7 +72,19 @@ impl Function {
         Self::start_with(Options::default(), elsewhere, None).await
     }
 
-    async fn start_with(
+    /// A function with a proxy before the fake, which treats connection after connection to these
+    /// faults, and the rest to none.
+    pub(crate) async fn start_behind(
+        faults: impl Iterator<Item = proxy::Fault> + Send + 'static,
+    ) -> Self {
+        let behind = |sdk: SdkConfig| {
+            let endpoint = proxy::start(sdk.endpoint_url().unwrap(), faults);
+            sdk.into_builder().endpoint_url(endpoint).build()
+        };
+        Self::start_with(Options::default(), behind, None).await
+    }
+
+    pub(crate) async fn start_with(
         options: Options,
         change: impl FnOnce(SdkConfig) -> SdkConfig,
         policy: Option<&str>,

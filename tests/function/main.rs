@@ -1,9 +1,11 @@
 //! The function as Lambda calls it: raw events in, the real SDK client, a real socket to the fake.
 
 mod events;
+mod faults;
 mod harness;
 mod outcomes;
 mod policies;
 mod problems;
+mod proxy;
 mod range_server;
 mod secrets;
