@@ -1,4 +1,4 @@
-//! Every way in which a request can fail, one variant for each problem code of the public contract.
+//! Every way in which a request can fail, at least one variant for each problem code of the contract.
 
 use thiserror::Error;
 
@@ -76,6 +76,9 @@ pub enum Error {
     /// Our fault or the deployment's.
     #[error("The service failed; nothing was changed.")]
     Internal(#[source] Source),
+    /// A bug of ours, which may have shown itself after a change; the log has its place.
+    #[error("The service failed; if a change was under way, try to sign in with the new password.")]
+    Panicked,
     /// Cognito failed, and is known not to have changed the password.
     #[error("The sign-in service failed; the password was not changed.")]
     Upstream(#[source] Source),

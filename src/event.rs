@@ -1,13 +1,16 @@
 //! Lambda in, Lambda out: raw events of API Gateway (both kinds), function URLs and load balancers.
 //!
 //! `lambda_http` does the translation. What it answers with a panic or a bare runtime error is caught
-//! here, so that a client gets a problem for it as for anything else.
+//! here, as a panic of our own is, so that a client gets a problem for it as for anything else.
 
 use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use futures_util::FutureExt as _;
+use lambda_http::aws_lambda_events::alb::AlbTargetGroupRequest;
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use lambda_http::lambda_runtime;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, LambdaEvent, Request, Service as _, service_fn};
@@ -21,48 +24,80 @@ use crate::handler::App;
 /// An event as it came, not yet read.
 pub type RawEvent = LambdaEvent<Box<RawValue>>;
 
+const NOT_HTTP: &str = "The event is not an HTTP request.";
+const NOT_BASE64: &str = "The body is not the base64 that it is said to be.";
+
 /// Answers invocations until Lambda ends the process.
 pub async fn serve(app: &App) -> Result<(), lambda_http::Error> {
     lambda_runtime::run(service_fn(|event| answer(app, event))).await
 }
 
 /// Answers one event in the shape that its source expects.
+///
+/// A panic ends here: nothing of ours is left half changed by one, since an invocation shares with
+/// others only what it reads.
 pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>, Infallible> {
-    let (event, fault) = read(event);
-    let service = service_fn(async |request: Request| {
-        Ok::<_, Infallible>(match fault.clone() {
-            None => app.handle(request).await,
-            Some(detail) => App::refuse(&request, Error::MalformedRequest(detail)),
-        })
-    });
-    Adapter::from(service).call(event).await
-}
-
-/// Reads an event, and says what a client should know of one that cannot be read.
-fn read(event: RawEvent) -> (LambdaEvent<LambdaRequest>, Option<String>) {
     let LambdaEvent { payload, context } = event;
-    let Ok(mut request) = serde_json::from_str(payload.get()) else {
-        let nothing = LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default());
-        let fault = "The event is not an HTTP request.".into();
-        return (LambdaEvent::new(nothing, context), Some(fault));
+    let id = context.request_id.as_str();
+    let handle = service_fn(async |request: Request| {
+        let answer = AssertUnwindSafe(app.handle(request)).catch_unwind().await;
+        Ok(answer.unwrap_or_else(|_| App::refuse(Error::Panicked, id)))
+    });
+    let refuse = |detail: &'static str, nothing| {
+        let service = service_fn(move |_| async move {
+            Ok::<_, Infallible>(App::refuse(Error::MalformedRequest(detail.into()), id))
+        });
+        Adapter::from(service).call(LambdaEvent::new(nothing, context.clone()))
     };
-    let sound = take_unsound_body(&mut request);
-    let fault = (!sound).then(|| "The body is not the base64 that it is said to be.".into());
-    (LambdaEvent::new(request, context), fault)
+    let Ok(mut request) = serde_json::from_str(payload.get()) else {
+        return refuse(NOT_HTTP, LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default()))
+            .await;
+    };
+    let nothing = nothing_from_the_source_of(&request);
+    if !has_sound_body(&request) {
+        return refuse(NOT_BASE64, nothing).await;
+    }
+    keep_repeated_headers(&mut request);
+    // Here `lambda_http` panics on paths, hosts and queries that do not make a URI.
+    let event = LambdaEvent::new(request, context.clone());
+    let call = catch_unwind(AssertUnwindSafe(|| Adapter::from(handle).call(event)));
+    call.unwrap_or_else(|_| refuse(NOT_HTTP, nothing)).await
 }
 
-/// Takes away a body that is not the base64 it is said to be, on which `lambda_http` panics.
-fn take_unsound_body(request: &mut LambdaRequest) -> bool {
+/// An empty request, to be refused in the shape that another one's source expects.
+fn nothing_from_the_source_of(request: &LambdaRequest) -> LambdaRequest {
+    match request {
+        LambdaRequest::ApiGatewayV1(_) => {
+            LambdaRequest::ApiGatewayV1(ApiGatewayProxyRequest::default())
+        }
+        LambdaRequest::Alb(_) => LambdaRequest::Alb(AlbTargetGroupRequest::default()),
+        _ => LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default()),
+    }
+}
+
+/// Tells whether a body is the base64 that it is said to be; `lambda_http` panics on any other.
+fn has_sound_body(request: &LambdaRequest) -> bool {
     let (encoded, body) = match request {
-        LambdaRequest::ApiGatewayV1(event) => (event.is_base64_encoded, &mut event.body),
-        LambdaRequest::ApiGatewayV2(event) => (event.is_base64_encoded, &mut event.body),
-        LambdaRequest::Alb(event) => (event.is_base64_encoded, &mut event.body),
+        LambdaRequest::ApiGatewayV1(event) => (event.is_base64_encoded, &event.body),
+        LambdaRequest::ApiGatewayV2(event) => (event.is_base64_encoded, &event.body),
+        LambdaRequest::Alb(event) => (event.is_base64_encoded, &event.body),
         _ => return true,
     };
     let decodes = |text: &String| STANDARD.decode(text).map(Zeroizing::new).is_ok();
-    let sound = !encoded || body.as_ref().is_none_or(decodes);
-    if !sound {
-        *body = None;
+    !encoded || body.as_ref().is_none_or(decodes)
+}
+
+/// Lets all values of a repeated header count.
+///
+/// REST APIs send the last value beside the list of all of them, and `lambda_http` would keep that
+/// one alone: of two tokens, perhaps not the one that an authorizer saw.
+fn keep_repeated_headers(request: &mut LambdaRequest) {
+    let (all, last) = match request {
+        LambdaRequest::ApiGatewayV1(event) => (&event.multi_value_headers, &mut event.headers),
+        LambdaRequest::Alb(event) => (&event.multi_value_headers, &mut event.headers),
+        _ => return,
+    };
+    for name in all.keys() {
+        last.remove(name);
     }
-    sound
 }

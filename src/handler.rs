@@ -72,10 +72,10 @@ impl App {
         finish(answer, &context.request_id, &record)
     }
 
-    /// Answers a request that could not be read well enough to be handled.
+    /// Answers a request that was not handled: it cannot be read, or something panicked.
     #[must_use]
-    pub fn refuse(request: &Request, error: Error) -> Response<Body> {
-        finish(Err(error), &request.lambda_context().request_id, &Record::default())
+    pub fn refuse(error: Error, request_id: &str) -> Response<Body> {
+        finish(Err(error), request_id, &Record::default())
     }
 
     async fn change_password(

@@ -34,6 +34,13 @@ pub struct Settings {
     pub level: LevelFilter,
 }
 
+/// Logs where a panic happened, and not its message, which may hold what was being read.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(location = panic.location().map(tracing::field::display), "panic");
+    }));
+}
+
 impl Settings {
     /// Reads the two variables that Lambda sets from the function's logging configuration.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {

@@ -24,6 +24,7 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), lambda_http::Error> {
     let log = logging::Settings::from_lookup(|name| std::env::var(name).ok())?;
     tracing::subscriber::set_global_default(log.subscriber(std::io::stdout))?;
+    logging::log_panics();
     let config = Config::from_env()?;
     let connector = cognito::connector(config.cognito.connect_timeout);
     let sdk = cognito::sdk_config(&config.cognito, connector.clone()).await;

@@ -83,7 +83,7 @@ impl Error {
             }
             Self::AttemptLimitExceeded => (429, "attempt_limit_exceeded", "Too many attempts"),
             Self::TooManyRequests => (429, "too_many_requests", "Too many requests"),
-            Self::Internal(_) => (500, "internal_error", "Internal error"),
+            Self::Internal(_) | Self::Panicked => (500, "internal_error", "Internal error"),
             Self::Upstream(_) => (502, "upstream_error", "Sign-in service failed"),
             Self::UpstreamUnavailable(_) => {
                 (503, "upstream_unavailable", "Sign-in service not reached")

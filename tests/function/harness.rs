@@ -1,6 +1,7 @@
 //! A function beside a fake Cognito, and everything it logs.
 
 use std::io;
+use std::panic;
 use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +12,7 @@ use change_password::cognito::{self, Cognito};
 use change_password::config::Config;
 use change_password::event;
 use change_password::handler::App;
-use change_password::logging::{Format, Settings};
+use change_password::logging::{self, Format, Settings};
 use change_password::policy::Policy;
 use fake_cognito::{FakeCognito, Options, PasswordPolicy, User};
 use lambda_http::{Context, LambdaEvent};
@@ -47,7 +48,7 @@ enum Deadline {
 pub(crate) struct Reply {
     pub(crate) status: u64,
     pub(crate) body: String,
-    raw: Value,
+    pub(crate) raw: Value,
 }
 
 impl Function {
@@ -68,8 +69,12 @@ impl Function {
 
     /// A function that calls another address than the fake's.
     pub(crate) async fn start_calling(endpoint: &str) -> Self {
-        let elsewhere = |sdk: SdkConfig| sdk.into_builder().endpoint_url(endpoint).build();
-        Self::start_with(Options::default(), elsewhere, None).await
+        Self::start_with_sdk(|sdk| sdk.into_builder().endpoint_url(endpoint).build()).await
+    }
+
+    /// A function whose SDK is set up otherwise.
+    pub(crate) async fn start_with_sdk(change: impl FnOnce(SdkConfig) -> SdkConfig) -> Self {
+        Self::start_with(Options::default(), change, None).await
     }
 
     /// A function with a proxy before the fake, which treats connection after connection to these
@@ -126,6 +131,11 @@ impl Function {
     }
 
     pub(crate) async fn invoke(&self, event: &Value) -> Reply {
+        self.invoke_text(event.to_string()).await
+    }
+
+    /// Sends an event that a [`Value`] cannot hold, or not as it is written.
+    pub(crate) async fn invoke_text(&self, event: String) -> Reply {
         let mut context = Context::default();
         context.request_id = REQUEST_ID.into();
         context.deadline = match self.deadline {
@@ -135,7 +145,7 @@ impl Function {
                 u64::try_from((now + time_limit).as_millis()).unwrap()
             }
         };
-        let payload = RawValue::from_string(event.to_string()).unwrap();
+        let payload = RawValue::from_string(event).unwrap();
         let raw = event::answer(&self.app, LambdaEvent::new(payload, context)).await.unwrap();
         let raw = serde_json::to_value(&raw).unwrap();
         assert_no_secret(&raw.to_string(), "the answer");
@@ -226,6 +236,14 @@ pub(crate) fn capture_log() {
         let settings = Settings { format: Format::Json, level: LevelFilter::TRACE };
         let subscriber = settings.subscriber(|| Memory);
         tracing::subscriber::set_global_default(subscriber).unwrap();
+        // Panics are logged as in Lambda, and printed too: failed assertions are panics.
+        let print = panic::take_hook();
+        logging::log_panics();
+        let log = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            log(panic);
+            print(panic);
+        }));
     });
 }
 

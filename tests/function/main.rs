@@ -3,6 +3,7 @@
 mod events;
 mod faults;
 mod harness;
+mod hostile;
 mod outcomes;
 mod policies;
 mod problems;
