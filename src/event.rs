@@ -38,26 +38,27 @@ pub async fn serve(app: &App) -> Result<(), lambda_http::Error> {
 /// others only what it reads.
 pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>, Infallible> {
     let LambdaEvent { payload, context } = event;
+    let payload = Zeroizing::new(Box::<str>::from(payload));
     let id = context.request_id.as_str();
-    let handle = service_fn(async |request: Request| {
-        let answer = AssertUnwindSafe(app.handle(request)).catch_unwind().await;
-        Ok(answer.unwrap_or_else(|_| App::refuse(Error::Panicked, id)))
-    });
     let refuse = |detail: &'static str, nothing| {
         let service = service_fn(move |_| async move {
             Ok::<_, Infallible>(App::refuse(Error::MalformedRequest(detail.into()), id))
         });
         Adapter::from(service).call(LambdaEvent::new(nothing, context.clone()))
     };
-    let Ok(mut request) = serde_json::from_str(payload.get()) else {
+    let Ok(mut request) = serde_json::from_str(&payload) else {
         return refuse(NOT_HTTP, LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default()))
             .await;
     };
     let nothing = nothing_from_the_source_of(&request);
-    if !has_sound_body(&request) {
+    let Some(body) = take_body(&mut request) else {
         return refuse(NOT_BASE64, nothing).await;
-    }
+    };
     keep_repeated_headers(&mut request);
+    let handle = service_fn(async |request: Request| {
+        let answer = AssertUnwindSafe(app.handle(request, &body)).catch_unwind().await;
+        Ok(answer.unwrap_or_else(|_| App::refuse(Error::Panicked, id)))
+    });
     // Here `lambda_http` panics on paths, hosts and queries that do not make a URI.
     let event = LambdaEvent::new(request, context.clone());
     let call = catch_unwind(AssertUnwindSafe(|| Adapter::from(handle).call(event)));
@@ -75,16 +76,18 @@ fn nothing_from_the_source_of(request: &LambdaRequest) -> LambdaRequest {
     }
 }
 
-/// Tells whether a body is the base64 that it is said to be; `lambda_http` panics on any other.
-fn has_sound_body(request: &LambdaRequest) -> bool {
+/// Takes the body out of an event; none if it is not the base64 that it is said to be.
+///
+/// `lambda_http` would panic on that, and would leave copies of any body behind that nobody wipes.
+fn take_body(request: &mut LambdaRequest) -> Option<Zeroizing<Vec<u8>>> {
     let (encoded, body) = match request {
-        LambdaRequest::ApiGatewayV1(event) => (event.is_base64_encoded, &event.body),
-        LambdaRequest::ApiGatewayV2(event) => (event.is_base64_encoded, &event.body),
-        LambdaRequest::Alb(event) => (event.is_base64_encoded, &event.body),
-        _ => return true,
+        LambdaRequest::ApiGatewayV1(event) => (event.is_base64_encoded, event.body.take()),
+        LambdaRequest::ApiGatewayV2(event) => (event.is_base64_encoded, event.body.take()),
+        LambdaRequest::Alb(event) => (event.is_base64_encoded, event.body.take()),
+        _ => (false, None),
     };
-    let decodes = |text: &String| STANDARD.decode(text).map(Zeroizing::new).is_ok();
-    !encoded || body.as_ref().is_none_or(decodes)
+    let body = Zeroizing::new(body.unwrap_or_default().into_bytes());
+    if encoded { STANDARD.decode(&*body).map(Zeroizing::new).ok() } else { Some(body) }
 }
 
 /// Lets all values of a repeated header count.

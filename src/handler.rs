@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Method, Response};
 use lambda_http::{Body, Request, RequestExt as _};
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use crate::change_password::{ChangePassword, Services};
 use crate::config::Config;
@@ -52,7 +51,9 @@ impl App {
     }
 
     /// Answers one request; every failure is an answer too.
-    pub async fn handle(&self, request: Request) -> Response<Body> {
+    ///
+    /// The body comes beside the request, from a buffer that is wiped, and not in it.
+    pub async fn handle(&self, request: Request, body: &[u8]) -> Response<Body> {
         let context = request.lambda_context();
         // `cargo lambda watch` gives every invocation a deadline in 1970; Lambda's own is never past
         // while we run.
@@ -66,7 +67,9 @@ impl App {
                 request.headers(),
                 request.method() != Method::HEAD,
             )),
-            Ok(Route::ChangePassword) => self.change_password(request, deadline, &mut record).await,
+            Ok(Route::ChangePassword) => {
+                self.change_password(request.headers(), body, deadline, &mut record).await
+            }
             Err(error) => Err(error),
         };
         finish(answer, &context.request_id, &record)
@@ -80,21 +83,16 @@ impl App {
 
     async fn change_password(
         &self,
-        request: Request,
+        headers: &HeaderMap,
+        body: &[u8],
         deadline: Instant,
         record: &mut Record,
     ) -> Result<Answer, Error> {
-        let (parts, body) = request.into_parts();
-        let body = Zeroizing::new(match body {
-            Body::Text(text) => text.into_bytes(),
-            Body::Binary(bytes) => bytes,
-            _ => Vec::new(),
-        });
-        let token = self.check_token(&parts.headers)?;
+        let token = self.check_token(headers)?;
         record.user = token.user.clone();
-        request::require_json(&parts.headers)?;
+        request::require_json(headers)?;
         let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
-            ChangePasswordBody::parse(&body)?;
+            ChangePasswordBody::parse(body)?;
         let change = ChangePassword { token, previous, proposed, sign_out_everywhere };
         let reply = change.run(&self.policy, &self.services, deadline).await;
         record.cognito_request_id = reply.request_id;

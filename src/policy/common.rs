@@ -17,7 +17,7 @@ use std::iter;
 
 use fst::raw::{Fst, Node};
 
-use super::normal::{looks_like, plain};
+use super::normal::{looks_like, plain, secret};
 
 static LIST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/common-passwords.fst"));
 
@@ -39,7 +39,7 @@ const LONGEST_DISGUISE: usize = 2 * (2 * LONGEST_ENTRY) + MOST_ADDITIONS;
 /// and look-alikes, by digits and symbols on either end, by a symbol between letters, by saying it
 /// twice, and by these together.
 pub(super) fn is_common(password: &str) -> bool {
-    let text: Vec<char> = plain(password).take(LONGEST_DISGUISE + 1).collect();
+    let text = secret(LONGEST_DISGUISE + 1, plain(password).take(LONGEST_DISGUISE + 1));
     if text.len() > LONGEST_DISGUISE {
         return false;
     }
@@ -49,7 +49,7 @@ pub(super) fn is_common(password: &str) -> bool {
         text.iter().copied().filter(|c| !c.is_alphanumeric()).collect();
     Disguise { list, text: &text, separators: 0 }.is_of_an_entry()
         || separators.into_iter().any(|separator| {
-            let joined: Vec<char> = text.iter().copied().filter(|&c| c != separator).collect();
+            let joined = secret(text.len(), text.iter().copied().filter(|&c| c != separator));
             Disguise { list, text: &joined, separators: 1 }.is_of_an_entry()
         })
 }

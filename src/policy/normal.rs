@@ -1,5 +1,7 @@
 //! A password as a person reads it: case, width, accents and look-alikes made one.
 
+use zeroize::{Zeroize, Zeroizing};
+
 /// The text in lower case and half width, without accents.
 ///
 /// One code point gives at most one (the first of its lower case), so a text never grows. Accents
@@ -51,12 +53,28 @@ pub(super) fn looks_like(c: char) -> &'static str {
 
 /// The [`plain`] text with every look-alike read as its letter; where that may be `i` or `l`, as
 /// `one`.
-pub(super) fn unleet(text: &str, one: char) -> String {
+pub(super) fn unleet(text: &str, one: char) -> Zeroizing<String> {
     let read = |c| match looks_like(c) {
         "il" => one,
         letters => letters.chars().next().unwrap_or(c),
     };
-    plain(text).map(read).collect()
+    secret_text(text.len(), plain(text).map(read))
+}
+
+/// Collects what is made of a password into a buffer that is wiped when dropped.
+///
+/// It has room for the `most` items from the start: one that grows leaves copies behind.
+pub(super) fn secret<T: Zeroize>(most: usize, items: impl Iterator<Item = T>) -> Zeroizing<Vec<T>> {
+    let mut buffer = Zeroizing::new(Vec::with_capacity(most));
+    buffer.extend(items);
+    buffer
+}
+
+/// Like [`secret`], for text of `most` code points.
+pub(super) fn secret_text(most: usize, text: impl Iterator<Item = char>) -> Zeroizing<String> {
+    let mut buffer = Zeroizing::new(String::with_capacity(most * char::MAX.len_utf8()));
+    buffer.extend(text);
+    buffer
 }
 
 #[cfg(test)]
@@ -91,7 +109,7 @@ mod tests {
             ("#&*-_.", "#&*-_.", "#&*-_."),
         ];
         for (text, i, l) in cases {
-            assert_eq!((unleet(text, 'i'), unleet(text, 'l')), (i.into(), l.into()), "{text}");
+            assert_eq!([&*unleet(text, 'i'), &*unleet(text, 'l')], [i, l], "{text}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The shapes that make a password easy to type and to guess: runs, repeated blocks and sequences.
 
 use super::COGNITO_MAX_LENGTH;
+use super::normal::secret;
 
 /// The orders that memory and fingers follow, in Latin-1, which has all these keys.
 ///
@@ -41,12 +42,15 @@ static NEXT: [[u8; 256]; LINES.len()] = {
     next
 };
 
+/// The most code points that the lower case of one has (`char::to_lowercase`).
+const LONGEST_LOWERCASE: usize = 3;
+
 /// The length of the longest run of one character, in code points.
 ///
 /// `a` and `A` are two characters here, as they are to the `max-consecutive` of Apple's password
 /// rules: a password generated under those must pass. `aAaAaA` is a repeated block all the same.
 pub(super) fn longest_run(text: &str) -> usize {
-    let characters: Vec<char> = text.chars().collect();
+    let characters = secret(text.len(), text.chars());
     longest(characters.chunk_by(char::eq))
 }
 
@@ -55,8 +59,8 @@ pub(super) fn longest_run(text: &str) -> usize {
 /// Letter case does not hide a repetition. What follows 256 code points is not looked at: this is
 /// the one check here whose time is not linear, and such a password is too long anyway.
 pub(super) fn is_repeated_block(text: &str) -> bool {
-    let characters: Vec<char> =
-        text.chars().take(COGNITO_MAX_LENGTH).flat_map(char::to_lowercase).collect();
+    let lower = text.chars().take(COGNITO_MAX_LENGTH).flat_map(char::to_lowercase);
+    let characters = secret(LONGEST_LOWERCASE * COGNITO_MAX_LENGTH, lower);
     let length = characters.len();
     // A text repeats every `period` characters if it is itself when moved by as many.
     (1..=length / 2).any(|period| characters[period..] == characters[..length - period])
@@ -65,8 +69,8 @@ pub(super) fn is_repeated_block(text: &str) -> bool {
 /// The length of the longest part that goes along the alphabet, the digits or a keyboard's row, in
 /// either direction and whatever the letter case, in code points.
 pub(super) fn longest_sequence(text: &str) -> usize {
-    let keys: Vec<u8> =
-        text.chars().map(|c| u8::try_from(c).unwrap_or(0).to_ascii_lowercase()).collect();
+    let keys = text.chars().map(|c| u8::try_from(c).unwrap_or(0).to_ascii_lowercase());
+    let keys = secret(text.len(), keys);
     let along = |next: &[u8; 256]| {
         let follows = |a: &u8, b: &u8| *b != 0 && next[usize::from(*a)] == *b;
         longest(keys.chunk_by(follows)).max(longest(keys.chunk_by(|a, b| follows(b, a))))

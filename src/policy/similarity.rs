@@ -1,5 +1,9 @@
 //! How alike two texts are: what the difference from the previous password is measured with.
 
+use zeroize::Zeroizing;
+
+use super::normal::secret;
+
 /// The most digits that count as a counter: those of a year.
 ///
 /// With more, the digits are the password ("ab" and a number of ten), and another number is another
@@ -16,7 +20,7 @@ pub(super) fn within(a: &str, b: &str, edits: usize) -> bool {
     if a.chars().count().abs_diff(b.chars().count()) > edits {
         return false;
     }
-    let b: Vec<char> = b.chars().collect();
+    let b = secret(b.len(), b.chars());
     // At each place of `b`, the distance of what is before it to the beginning of `a` read so far.
     let mut distances: Vec<usize> = (0..=b.len()).collect();
     for (row, x) in (1usize..).zip(a.chars()) {
@@ -44,8 +48,8 @@ pub(super) fn differ_only_by_counter(previous: &str, proposed: &str) -> bool {
     without_counter(previous) == without_counter(proposed)
 }
 
-fn without_counter(text: &str) -> String {
-    let mut text = text.to_lowercase();
+fn without_counter(text: &str) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(text.to_lowercase());
     let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(text.len(), |last| last + 1);
     let run = text[..end].trim_end_matches(|c: char| c.is_ascii_digit()).len();
     text.drain(run.max(end.saturating_sub(MAX_COUNTER))..end);

@@ -7,9 +7,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::COGNITO_MAX_LENGTH;
-use super::normal::{plain, unleet};
+use super::normal::{plain, secret, secret_text, unleet};
 use super::similarity::within;
 
 /// The fewest code points in which a word can be recognised.
@@ -87,8 +88,10 @@ impl BannedWords {
     /// the reading and the division that make the fewest; counted no further than
     /// [`ENOUGH_POINTS`].
     pub(super) fn points(&self, password: &str) -> usize {
-        let points = |reading: String| self.fewest_points(&reading.chars().collect::<Vec<_>>());
-        readings(password).into_iter().map(points).min().unwrap_or(0)
+        let points = |reading: &Zeroizing<String>| {
+            self.fewest_points(&secret(reading.len(), reading.chars()))
+        };
+        readings(password).iter().map(points).min().unwrap_or(0)
     }
 
     /// The fewest points to get through a text, place by place.
@@ -218,8 +221,10 @@ fn near(text: &str, word: &str) -> bool {
 }
 
 /// Both readings of a text, or its only one.
-fn readings(text: &str) -> BTreeSet<String> {
-    ['i', 'l'].map(|one| unleet(text, one)).into()
+fn readings(text: &str) -> Vec<Zeroizing<String>> {
+    let mut readings = ['i', 'l'].map(|one| unleet(text, one)).to_vec();
+    readings.dedup();
+    readings
 }
 
 /// The name as a whole, without its separators, and its parts; of an e-mail address not the
@@ -235,9 +240,10 @@ fn names(value: &str) -> Vec<String> {
         .chain(domain.split(is_separator))
         .flat_map(|name| match plain(name).count() {
             MIN_WORD.. => readings(name),
-            SHORT_NAME if plain(name).all(char::is_alphabetic) => [standing_alone(name)].into(),
-            _ => BTreeSet::new(),
+            SHORT_NAME if plain(name).all(char::is_alphabetic) => vec![standing_alone(name)],
+            _ => Vec::new(),
         })
+        .map(|word| word.to_string())
         .collect()
 }
 
@@ -266,17 +272,17 @@ fn birth_dates(value: &str) -> Vec<String> {
 
 /// The text's digits, joined over what is written between those of dates and phone numbers, with a
 /// [`GAP`] for each letter.
-fn joined_digits(text: &str) -> String {
-    plain(text)
+fn joined_digits(text: &str) -> Zeroizing<String> {
+    let joined = plain(text)
         .filter(|c| !c.is_whitespace() && !c.is_ascii_punctuation())
-        .map(|c| if c.is_ascii_digit() { c } else { GAP })
-        .collect()
+        .map(|c| if c.is_ascii_digit() { c } else { GAP });
+    secret_text(text.len(), joined)
 }
 
 /// The text with a [`GAP`] for whatever is no letter, and one on either side.
-fn standing_alone(text: &str) -> String {
+fn standing_alone(text: &str) -> Zeroizing<String> {
     let letters = plain(text).map(|c| if c.is_alphabetic() { c } else { GAP });
-    [GAP].into_iter().chain(letters).chain([GAP]).collect()
+    secret_text(text.len() + 2, [GAP].into_iter().chain(letters).chain([GAP]))
 }
 
 /// Tells whether a user name is one that Cognito generated: in a pool whose users sign in with an
