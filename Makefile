@@ -9,7 +9,7 @@ ARM64 := aarch64-unknown-linux-gnu
 # All of it compiles into target/, one at a time.
 .NOTPARALLEL:
 
-.PHONY: help dev test fmt lint unit deny e2e dev-check sam-validate sam-build bench corpus package clean faults
+.PHONY: help dev test fmt lint unit deny e2e dev-check schemathesis sam-validate sam-build bench corpus faults package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ help: ## List the targets
 dev: .venv/installed ## Run the function and a fake Cognito here, and print commands to try
 	@.venv/bin/python tests/local/dev.py
 
-test: lint unit deny e2e dev-check sam-validate sam-build ## Run every check, as CI does
+test: lint unit deny e2e dev-check schemathesis sam-validate sam-build ## Run every check, as CI does
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -39,6 +39,10 @@ e2e: .venv/installed ## Change a real password: moto as Cognito, cargo lambda wa
 
 dev-check: .venv/installed ## Try the commands that `make dev` prints
 	.venv/bin/python tests/local/dev.py --check
+
+schemathesis: .venv/installed ## Hold the function to openapi.yaml
+	.venv/bin/openapi-spec-validator openapi.yaml
+	.venv/bin/python tests/local/contract.py
 
 sam-validate: .venv/installed ## Check template.yaml
 	$(SAM) validate --lint

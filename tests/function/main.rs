@@ -4,6 +4,7 @@ mod events;
 mod faults;
 mod harness;
 mod hostile;
+mod openapi;
 mod outcomes;
 mod policies;
 mod problems;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use fake_cognito::{Exception, Fault, Operation, UserState};
 use serde_json::{Value, json};
 
-use crate::harness::{Function, NEW, OLD, REQUEST_ID, change, post, sample};
+use crate::harness::{Function, NEW, OLD, REQUEST_ID, Reply, change, post, sample};
 
 /// Every code of the contract.
-const CODES: [&str; 21] = [
+pub(crate) const CODES: [&str; 21] = [
     "attempt_limit_exceeded",
     "insufficient_scope",
     "internal_error",
@@ -34,7 +34,7 @@ const CODES: [&str; 21] = [
 ];
 
 /// An event of `events/`, or a change that meets what Cognito answers to it.
-enum Cause {
+pub(crate) enum Cause {
     Sample(&'static str),
     Cognito(Fault),
     State(UserState),
@@ -54,7 +54,7 @@ fn with_status(status: u16, code: &str) -> Cause {
 }
 
 /// The contract's table: status, code, and what leads there.
-fn table() -> Vec<(u64, &'static str, Cause)> {
+pub(crate) fn table() -> Vec<(u64, &'static str, Cause)> {
     let not_authorized = |message| refusal("NotAuthorizedException", message);
     let invalid_parameter = |parameter| {
         let message = format!(
@@ -118,7 +118,7 @@ fn table() -> Vec<(u64, &'static str, Cause)> {
     ]
 }
 
-async fn provoke(cause: &Cause) -> crate::harness::Reply {
+pub(crate) async fn provoke(cause: &Cause) -> Reply {
     let function = match cause {
         // Nothing listens on the port for "discard", nor may anything that is not root.
         Cause::Unreachable => Function::start_calling("http://127.0.0.1:9").await,

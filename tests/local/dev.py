@@ -125,16 +125,11 @@ def port(variable, default):
     return number
 
 
-def main():
-    """Runs both until told to stop."""
-    checking = sys.argv[1:] == ["--check"]
-    if checking:  # Beside a `make dev` that may be running.
-        function_port, cognito_port = stack.free_port(), stack.free_port()
-    else:
-        function_port, cognito_port = port("PORT", "9000"), port("COGNITO_PORT", "9229")
+@contextlib.contextmanager
+def both(function_port, cognito_port, output=None):
+    """Runs the function and a fake Cognito until the `with` block ends."""
     url = f"http://{stack.HOST}:{function_port}"
     cognito = f"http://{stack.HOST}:{cognito_port}"
-
     # One at a time, as they will be run: together they would share features and compile again.
     stack.build("--bin", "change-password")
     stack.build("--package", "fake-cognito")
@@ -146,11 +141,22 @@ def main():
         "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": cognito,
     }
     with (
-        stack.running(*fake, "--password", PASSWORD) as cognito_process,
-        stack.function(function_port, **settings) as function_process,
+        stack.running(*fake, "--password", PASSWORD, output=output) as cognito_process,
+        stack.function(function_port, output=output, **settings) as function_process,
     ):
         stack.wait_for(f"{cognito}/{POOL}/.well-known/jwks.json", cognito_process)
         stack.wait_for(f"{url}/password-policy", function_process)
+        yield url, cognito, (cognito_process, function_process)
+
+
+def main():
+    """Runs both until told to stop."""
+    checking = sys.argv[1:] == ["--check"]
+    if checking:  # Beside a `make dev` that may be running.
+        function_port, cognito_port = stack.free_port(), stack.free_port()
+    else:
+        function_port, cognito_port = port("PORT", "9000"), port("COGNITO_PORT", "9229")
+    with both(function_port, cognito_port) as (url, cognito, processes):
         steps, entry = tour(url, cognito), sign_in(cognito)
         token = access_token(entry)
         if checking:
@@ -159,7 +165,7 @@ def main():
         print(f"The fake Cognito is at {cognito}; its faults: tests/fake-cognito/src/lib.rs.")
         print("Ctrl-C stops both. To try them, paste in this order:\n")
         print(as_shell(token, steps, entry), flush=True)
-        while cognito_process.poll() is None and function_process.poll() is None:
+        while all(process.poll() is None for process in processes):
             time.sleep(0.5)
         sys.exit("One of the two has ended; see its output.")
 

@@ -1,0 +1,112 @@
+//! `openapi.yaml` says what the code does: each code, status and member, and none besides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::harness::{Function, sample};
+use crate::problems::{CODES, provoke, table};
+
+fn openapi() -> Value {
+    serde_saphyr::from_str(include_str!("../../openapi.yaml")).unwrap()
+}
+
+/// What a `$ref` stands for; anything else stands for itself.
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => value,
+    }
+}
+
+fn schema<'a>(document: &'a Value, name: &str) -> &'a Value {
+    &document["components"]["schemas"][name]
+}
+
+/// The members of an object, or the strings of a list.
+fn names(value: &Value) -> BTreeSet<&str> {
+    let members =
+        value.as_object().into_iter().flat_map(|object| object.keys().map(String::as_str));
+    members.chain(value.as_array().into_iter().flatten().filter_map(Value::as_str)).collect()
+}
+
+/// Each example of a problem, with the status it stands under, the name it goes by, and its text.
+fn examples(document: &Value) -> BTreeSet<(u64, String, String)> {
+    let paths = document["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+    let responses = operations.flat_map(|operation| operation["responses"].as_object().unwrap());
+    responses
+        .flat_map(|(status, response)| {
+            let content = &resolve(document, response)["content"]["application/problem+json"];
+            let examples = content["examples"].as_object().into_iter().flatten();
+            examples.map(|(code, example)| {
+                (status.parse().unwrap(), code.clone(), example["value"].to_string())
+            })
+        })
+        .collect()
+}
+
+/// The codes or names that a function of the source spells out, so that no new one is forgotten.
+fn spelt<'a>(source: &'a str, function: &str) -> BTreeSet<&'a str> {
+    let (_, body) = source.split_once(&format!("fn {function}(")).unwrap();
+    let (body, _) = body.split_once("\n    }\n").unwrap();
+    body.split('"').skip(1).step_by(2).filter(|text| text.starts_with(char::is_lowercase)).collect()
+}
+
+#[track_caller]
+fn assert_conforms(value: &Value, schema: &Value) {
+    let (found, known) = (names(value), names(&schema["properties"]));
+    assert!(found.is_subset(&known), "{value} has more than {known:?}");
+    assert!(found.is_superset(&names(&schema["required"])), "{value} has too little");
+}
+
+#[tokio::test]
+async fn each_problem_is_described_and_each_example_is_an_answer() {
+    let document = openapi();
+    let (problem, violation) = (schema(&document, "Problem"), schema(&document, "Violation"));
+    let mut answers = BTreeSet::new();
+    for (status, code, cause) in table() {
+        let answer = provoke(&cause).await.json();
+        assert_conforms(&answer, problem);
+        for broken in answer["violations"].as_array().into_iter().flatten() {
+            assert_conforms(broken, violation);
+            assert_conforms(&broken["params"], schema(&document, "RuleParams"));
+        }
+        answers.insert((status, code.to_owned(), answer.to_string()));
+    }
+    let examples = examples(&document);
+    let invented: Vec<_> = examples.difference(&answers).collect();
+    assert!(invented.is_empty(), "nobody answers {invented:#?}");
+    let codes: BTreeMap<_, _> = answers.iter().map(|(status, code, _)| (code, status)).collect();
+    let described = examples.iter().map(|(status, code, _)| (code, status)).collect();
+    assert_eq!(codes, described);
+}
+
+#[test]
+fn the_codes_of_problems_are_those_of_the_code() {
+    let document = openapi();
+    let described = names(&schema(&document, "ProblemCode")["enum"]);
+    assert_eq!(described, spelt(include_str!("../../src/response.rs"), "problem"));
+    assert_eq!(described, BTreeSet::from(CODES));
+}
+
+#[test]
+fn the_codes_and_parameters_of_violations_are_those_of_the_code() {
+    let document = openapi();
+    let rule = include_str!("../../src/policy/rule.rs");
+    assert_eq!(names(&schema(&document, "ViolationCode")["enum"]), spelt(rule, "code"));
+    let params = &spelt(rule, "params") | &spelt(rule, "violation");
+    assert_eq!(names(&schema(&document, "RuleParams")["properties"]), params);
+}
+
+#[tokio::test]
+async fn the_members_of_the_policy_are_described() {
+    let document = openapi();
+    let function = Function::start().await;
+    let policy = function.invoke(&sample("password-policy")).await.json();
+    assert_conforms(&policy, schema(&document, "PasswordPolicy"));
+    for rule in policy["rules"].as_array().unwrap() {
+        assert_conforms(rule, schema(&document, "Rule"));
+        assert_conforms(&rule["params"], schema(&document, "RuleParams"));
+    }
+}
