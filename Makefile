@@ -9,7 +9,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # All of it compiles into target/, one at a time.
 .NOTPARALLEL:
 
-.PHONY: help dev test fmt lint unit deny e2e dev-check schemathesis sam-validate sam-build bench corpus faults package clean
+.PHONY: help dev test fmt lint unit deny e2e dev-check schemathesis load-check sam-validate sam-build \
+  bench corpus faults load package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +18,7 @@ help: ## List the targets
 dev: .venv/installed ## Run the function and a fake Cognito here, and print commands to try
 	@.venv/bin/python tests/local/dev.py
 
-test: lint unit deny e2e dev-check schemathesis sam-validate sam-build ## Run every check, as CI does
+test: lint unit deny e2e dev-check schemathesis load-check sam-validate sam-build ## Run every check, as CI does
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -67,6 +68,18 @@ corpus: ## Print the rates at which bad and good passwords are refused
 
 faults: ## Print how the faults between the function and Cognito end
 	cargo test --locked --test function faults -- --nocapture
+
+load: ## Drive the release binary through 100,000 invocations, and 20,000 at concurrency 16
+	cargo build --release --locked --bin change-password
+	cargo build --release --locked --package load
+	target/release/load target/release/change-password 100000
+	target/release/load target/release/change-password 20000 16
+
+load-check: ## Drive the debug binary through 2,000 invocations, and 2,000 at concurrency 16
+	cargo build --locked --bin change-password
+	cargo build --locked --package load
+	target/debug/load target/debug/change-password 2000
+	target/debug/load target/debug/change-password 2000 16
 
 package: .venv/installed ## Build the function for Lambda without SAM, into target/lambda
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --arm64 --locked --bin change-password

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,9 +28,15 @@ pub type RawEvent = LambdaEvent<Box<RawValue>>;
 const NOT_HTTP: &str = "The event is not an HTTP request.";
 const NOT_BASE64: &str = "The body is not the base64 that it is said to be.";
 
-/// Answers invocations until Lambda ends the process.
-pub async fn serve(app: &App) -> Result<(), lambda_http::Error> {
-    lambda_runtime::run(service_fn(|event| answer(app, event))).await
+/// Answers invocations until Lambda ends the process: one at a time, or as many at once as
+/// `AWS_LAMBDA_MAX_CONCURRENCY` says, which Lambda Managed Instances set.
+pub async fn serve(app: App) -> Result<(), lambda_http::Error> {
+    let app = Arc::new(app);
+    let service = service_fn(move |event| {
+        let app = Arc::clone(&app);
+        async move { answer(&app, event).await }
+    });
+    lambda_runtime::run_concurrent(service).await
 }
 
 /// Answers one event in the shape that its source expects.

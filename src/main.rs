@@ -9,6 +9,8 @@ use change_password::config::Config;
 use change_password::handler::App;
 use change_password::{event, logging};
 
+// One thread, for concurrent invocations too: what takes processor time in each is well under a
+// millisecond, and the rest is waiting for Cognito. A classic Lambda has a fraction of a core anyway.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run().await {
@@ -32,5 +34,5 @@ async fn run() -> Result<(), lambda_http::Error> {
         cognito: Cognito::new(&sdk, &config.cognito),
         breaches: Breaches::new(connector),
     };
-    event::serve(&App::new(config, services)).await
+    event::serve(App::new(config, services)).await
 }

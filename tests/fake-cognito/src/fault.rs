@@ -90,6 +90,8 @@ impl FromStr for Fault {
 /// The faults arranged for each operation.
 #[derive(Default)]
 pub(crate) struct Faults {
+    /// Each with the text that a request's body must hold to meet with it.
+    about: Vec<(Operation, String, Fault)>,
     once: HashMap<Operation, VecDeque<Fault>>,
     always: HashMap<Operation, Fault>,
 }
@@ -99,11 +101,22 @@ impl Faults {
         self.once.entry(operation).or_default().push_back(fault);
     }
 
+    pub(crate) fn push_about(&mut self, operation: Operation, text: &str, fault: Fault) {
+        self.about.push((operation, text.to_owned(), fault));
+    }
+
     pub(crate) fn stick(&mut self, operation: Operation, fault: Fault) {
         self.always.insert(operation, fault);
     }
 
-    pub(crate) fn next(&mut self, operation: Operation) -> Option<Fault> {
+    pub(crate) fn next(&mut self, operation: Operation, body: &[u8]) -> Option<Fault> {
+        let body = String::from_utf8_lossy(body);
+        let is_meant = |(meant, text, _): &(Operation, String, Fault)| {
+            *meant == operation && body.contains(text.as_str())
+        };
+        if let Some(index) = self.about.iter().position(is_meant) {
+            return Some(self.about.remove(index).2);
+        }
         let once = self.once.get_mut(&operation).and_then(VecDeque::pop_front);
         once.or_else(|| self.always.get(&operation).cloned())
     }

@@ -322,6 +322,12 @@ impl FakeCognito {
         self.shared.state().faults.push(operation, fault);
     }
 
+    /// Makes the next call of an operation go wrong whose body holds this text: one user's token,
+    /// say, while others' calls go on.
+    pub fn fail_next_about(&self, operation: Operation, text: &str, fault: Fault) {
+        self.shared.state().faults.push_about(operation, text, fault);
+    }
+
     /// Makes every call of an operation go wrong once the one-shot faults are used up.
     pub fn fail_always(&self, operation: Operation, fault: Fault) {
         self.shared.state().faults.stick(operation, fault);

@@ -110,7 +110,7 @@ async fn answer_with_faults(shared: &Shared, operation: Operation, body: &[u8]) 
     let fault = {
         let mut state = shared.state();
         *state.calls.entry(operation).or_default() += 1;
-        state.faults.next(operation)
+        state.faults.next(operation, body)
     };
     match fault {
         None => Ok(perform()),

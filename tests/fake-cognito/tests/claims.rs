@@ -448,6 +448,18 @@ async fn one_shot_faults_come_in_order_and_before_those_that_stay() {
 }
 
 #[tokio::test]
+async fn a_fault_about_one_user_waits_for_that_user() {
+    let (fake, mut client) = fake_with_ann().await;
+    fake.add_user(User::new("ben", OLD));
+    let [ann, ben] = ["ann", "ben"].map(|name| fake.access_token(name));
+    let fault = Fault::exception("TooManyRequestsException");
+    fake.fail_next_about(Operation::ChangePassword, &ben, fault);
+    assert_eq!(client.change(&ann, OLD, NEW).await.status, 200);
+    assert_eq!(client.change(&ben, OLD, NEW).await.status, 400);
+    assert_eq!(client.change(&ben, OLD, NEW).await.status, 200);
+}
+
+#[tokio::test]
 async fn faults_can_be_arranged_over_http_and_bad_orders_are_explained() {
     let (fake, mut client) = fake_with_ann().await;
     let token = fake.access_token("ann");

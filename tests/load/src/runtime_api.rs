@@ -1,0 +1,204 @@
+//! A stand-in for Lambda's Runtime API: hands out invocations, and takes answers back.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+const PREFIX: &str = "/2018-06-01/runtime/";
+
+/// A running stand-in, which stops when dropped.
+pub(crate) struct RuntimeApi {
+    address: String,
+    time_limit: Duration,
+    queue: mpsc::UnboundedSender<Invocation>,
+    shared: Arc<Shared>,
+    accept: JoinHandle<()>,
+}
+
+/// What a function made of an event.
+pub(crate) struct Answer {
+    /// What was posted to `…/response`, or to `…/error`.
+    pub(crate) result: Result<Bytes, Bytes>,
+    /// From the event's way out to the answer's way in.
+    pub(crate) latency: Duration,
+}
+
+struct Invocation {
+    id: String,
+    event: String,
+}
+
+struct Shared {
+    queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
+    open: Mutex<HashMap<String, Open>>,
+    strays: AtomicUsize,
+    time_limit: Duration,
+}
+
+/// An invocation that waits for its answer.
+struct Open {
+    handed_out: Option<Instant>,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl RuntimeApi {
+    /// Starts on a free port, for a function with this timeout.
+    pub(crate) async fn start(time_limit: Duration) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?.to_string();
+        let (queue, receiver) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            queue: tokio::sync::Mutex::new(receiver),
+            open: Mutex::default(),
+            strays: AtomicUsize::new(0),
+            time_limit,
+        });
+        let accept = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { address, time_limit, queue, shared, accept })
+    }
+
+    /// The value for `AWS_LAMBDA_RUNTIME_API`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Has the function answer an event; none when no answer comes within the function's timeout.
+    pub(crate) async fn invoke(&self, id: &str, event: String) -> Option<Answer> {
+        let (sender, answer) = oneshot::channel();
+        self.shared.open().insert(id.to_owned(), Open { handed_out: None, answer: sender });
+        let invocation = Invocation { id: id.to_owned(), event };
+        self.queue.send(invocation).ok()?;
+        let answer = tokio::time::timeout(self.time_limit, answer).await;
+        self.shared.open().remove(id);
+        answer.ok()?.ok()
+    }
+
+    /// How many answers came for an invocation that was not open: a second one, or nobody's.
+    pub(crate) fn strays(&self) -> usize {
+        self.shared.strays.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.accept.abort();
+    }
+}
+
+impl Shared {
+    fn open(&self) -> MutexGuard<'_, HashMap<String, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn next(&self) -> Response<Full<Bytes>> {
+        let Some(Invocation { id, event }) = self.queue.lock().await.recv().await else {
+            return empty(StatusCode::GONE);
+        };
+        let deadline = SystemTime::now() + self.time_limit;
+        let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let headers = [
+            ("lambda-runtime-aws-request-id", id.clone()),
+            ("lambda-runtime-deadline-ms", deadline.to_string()),
+            (
+                "lambda-runtime-invoked-function-arn",
+                "arn:aws:lambda:eu-west-1:123456789012:function:change-password".into(),
+            ),
+            ("lambda-runtime-trace-id", "Root=1-6922f2a0-0123456789abcdef01234567".into()),
+        ];
+        let mut response = Response::new(Full::from(event));
+        for (name, value) in headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        if let Some(open) = self.open().get_mut(&id) {
+            open.handed_out = Some(Instant::now());
+        }
+        response
+    }
+
+    fn take(&self, id: &str, result: Result<Bytes, Bytes>) -> Response<Full<Bytes>> {
+        let open = self.open().remove(id);
+        let Some(Open { handed_out: Some(start), answer }) = open else {
+            self.strays.fetch_add(1, Ordering::Relaxed);
+            return empty(StatusCode::BAD_REQUEST);
+        };
+        // Whoever has stopped waiting counts the answer as lost.
+        let _ = answer.send(Answer { result, latency: start.elapsed() });
+        empty(StatusCode::ACCEPTED)
+    }
+
+    async fn respond(&self, request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().strip_prefix(PREFIX).unwrap_or_default();
+        if head.method == Method::GET && path == "invocation/next" {
+            return Ok(self.next().await);
+        }
+        let body = body.collect().await?.to_bytes();
+        let answer = path.strip_prefix("invocation/").and_then(|rest| rest.split_once('/'));
+        Ok(match answer {
+            Some((id, "response")) => self.take(id, Ok(body)),
+            Some((id, "error")) => self.take(id, Err(body)),
+            _ => {
+                // `init/error`, after which the function's process ends.
+                eprintln!("{path}: {}", String::from_utf8_lossy(&body));
+                empty(StatusCode::ACCEPTED)
+            }
+        })
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, Arc::clone(&shared)));
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    // A packet held back would count as the function's latency.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(|request| shared.respond(request));
+    // How the connection ends does not matter: an answer that did not come is counted as lost.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::default();
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_second_answer_and_none_in_time_are_noticed() {
+        let api = RuntimeApi::start(Duration::from_millis(50)).await.unwrap();
+        let function = async {
+            api.shared.next().await;
+            api.shared.take("1", Ok(Bytes::new()));
+            api.shared.take("1", Ok(Bytes::new()));
+        };
+        let (answer, ()) = tokio::join!(api.invoke("1", "{}".into()), function);
+        assert!(answer.is_some());
+        assert_eq!(api.strays(), 1);
+        assert!(api.invoke("2", "{}".into()).await.is_none());
+    }
+}
