@@ -10,7 +10,7 @@ ARM64 := aarch64-unknown-linux-gnu
 .NOTPARALLEL:
 
 .PHONY: help dev test fmt lint unit deny e2e dev-check schemathesis load-check sam-validate sam-build \
-  bench corpus faults load package clean
+  bench corpus faults load fuzz package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,12 +81,26 @@ load-check: ## Drive the debug binary through 2,000 invocations, and 2,000 at co
 	target/debug/load target/debug/change-password 2000
 	target/debug/load target/debug/change-password 2000 16
 
+# No part of `make test`: it takes nightly Rust and `cargo install cargo-fuzz`, which few have. What
+# it finds stays in fuzz/corpus, where the next run goes on; the samples are its first seeds.
+FUZZ_SECONDS ?= 30
+fuzz: ## Fuzz the handler and the token pre-check, FUZZ_SECONDS each
+	mkdir -p fuzz/corpus/event fuzz/corpus/token
+	cp events/*.json fuzz/corpus/event
+	for file in events/*.json; do \
+	  grep -o 'eyJ[A-Za-z0-9_.-]*' $$file | head -n 1 | sed 's/^/0000/' \
+	    > fuzz/corpus/token/$$(basename $$file .json); \
+	done
+	for target in event token; do \
+	  cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=16384 || exit; \
+	done
+
 package: .venv/installed ## Build the function for Lambda without SAM, into target/lambda
 	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --arm64 --locked --bin change-password
 
 clean: ## Remove all that was built or installed
 	cargo clean
-	rm -rf .venv .aws-sam
+	rm -rf .venv .aws-sam fuzz/target
 
 # Without optimisation, since it takes longer to compile than to run.
 target/tools/bin/cargo-deny:

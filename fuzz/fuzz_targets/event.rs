@@ -1,0 +1,62 @@
+//! The whole handler on any event, with nobody where Cognito should be.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use change_password::breaches::Breaches;
+use change_password::change_password::Services;
+use change_password::cognito::{self, Cognito};
+use change_password::config::Config;
+use change_password::event;
+use change_password::handler::App;
+use lambda_http::{Context, LambdaEvent};
+use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::runtime::{Builder, Runtime};
+
+/// Nothing listens on the port for "discard", so that no case gets further than this machine.
+const NOBODY: &str = "http://127.0.0.1:9";
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_all().build().unwrap());
+
+static APP: LazyLock<App> = LazyLock::new(|| {
+    // libFuzzer's hook would abort on every panic, and odd events make `lambda_http` panic, which we
+    // answer; any other panic ends in a failed assertion below.
+    std::panic::set_hook(Box::new(|panic| {
+        if !panic.location().is_some_and(|place| place.file().contains("lambda_http")) {
+            eprintln!("{panic}");
+        }
+    }));
+    let config = Config::from_lookup(|name| match name {
+        "USER_POOL_ID" => Some("eu-west-1_LocalDev0".into()),
+        "USER_POOL_CLIENT_IDS" => Some("4localdevclient0000000000".into()),
+        _ => None,
+    })
+    .unwrap();
+    let connector = cognito::connector(config.cognito.connect_timeout);
+    let sdk = RUNTIME.block_on(cognito::sdk_config(&config.cognito, connector.clone()));
+    let sdk = sdk.into_builder().endpoint_url(NOBODY).build();
+    let services = Services {
+        cognito: Cognito::new(&sdk, &config.cognito),
+        breaches: Breaches::new(connector),
+    };
+    App::new(config, services)
+});
+
+fuzz_target!(|input: &str| {
+    // What is not JSON is Lambda's to refuse.
+    let Ok(payload) = RawValue::from_string(input.to_owned()) else { return };
+    let event = LambdaEvent::new(payload, Context::default());
+    let answer = RUNTIME.block_on(event::answer(&APP, event)).unwrap();
+    let answer = serde_json::to_value(&answer).unwrap();
+    let status = answer["statusCode"].as_u64().unwrap();
+    assert!(status < 500 || status == 503, "{answer}");
+    if status >= 400 {
+        let problem: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        assert_eq!(problem["status"], status);
+        assert!(problem["code"].is_string(), "{answer}");
+    }
+});
