@@ -106,10 +106,10 @@ pub(super) struct Settings {
     repeated_block: bool,
     common: bool,
     banned: BTreeSet<String>,
-    personal: BTreeSet<PersonalAttribute>,
+    pub(super) personal: BTreeSet<PersonalAttribute>,
     min_distance: usize,
     counter: bool,
-    breaches: Option<BreachSettings>,
+    pub(super) breaches: Option<BreachSettings>,
 }
 
 /// The policy file as it is written; see `password-policy.toml` for each key's meaning.
@@ -427,14 +427,6 @@ impl Settings {
         ];
         rules.extend(switched.into_iter().filter_map(|(on, rule)| on.then_some(rule)));
         Ok(rules)
-    }
-
-    pub(super) fn personal(&self) -> &BTreeSet<PersonalAttribute> {
-        &self.personal
-    }
-
-    pub(super) fn breaches(&self) -> Option<&BreachSettings> {
-        self.breaches.as_ref()
     }
 }
 

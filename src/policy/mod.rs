@@ -107,6 +107,7 @@ impl Rules {
     ) -> Vec<Violation> {
         let candidate = Candidate {
             text: proposed.expose_secret(),
+            length: proposed.expose_secret().chars().count(),
             previous: previous.map(Password::expose_secret),
             personal,
         };
@@ -122,13 +123,13 @@ impl Rules {
     /// What of the user's data must not be in a password.
     #[must_use]
     pub fn personal_attributes(&self) -> &BTreeSet<PersonalAttribute> {
-        self.settings.personal()
+        &self.settings.personal
     }
 
     /// How to ask about known breaches; none when that is off.
     #[must_use]
     pub fn breaches(&self) -> Option<&BreachSettings> {
-        self.settings.breaches()
+        self.settings.breaches.as_ref()
     }
 
     /// The shortest password allowed, in code points.

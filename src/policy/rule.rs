@@ -100,6 +100,8 @@ pub struct Violation {
 /// A proposed password with what the rules compare it to.
 pub(super) struct Candidate<'a> {
     pub(super) text: &'a str,
+    /// In code points.
+    pub(super) length: usize,
     pub(super) previous: Option<&'a str>,
     pub(super) personal: &'a PersonalWords,
 }
@@ -213,13 +215,13 @@ impl Rule {
     /// Checks one password; what takes a service or Cognito to tell is never found here.
     pub(super) fn violation(&self, candidate: &Candidate<'_>) -> Option<Violation> {
         let text = candidate.text;
-        let length = || text.chars().count();
+        let length = candidate.length;
         match self {
             Self::MinLength(min) => {
-                self.broken_if(length() < *min).map(|broken| broken.with("length", length()))
+                self.broken_if(length < *min).map(|broken| broken.with("length", length))
             }
             Self::MaxLength(max) => {
-                self.broken_if(length() > *max).map(|broken| broken.with("length", length()))
+                self.broken_if(length > *max).map(|broken| broken.with("length", length))
             }
             Self::Requires(class, min) => self.broken_if(class.count(text) < *min),
             Self::RequiresClasses(min) => {
