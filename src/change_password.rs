@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use crate::breaches::Breaches;
-use crate::cognito::{Cognito, Failure, Reply};
+use crate::cognito::{Cognito, Failure};
 use crate::credentials::Password;
 use crate::error::{Error, Source};
+use crate::outcome::{Record, Spent};
 use crate::policy::{OnFailure, PersonalAttribute, PersonalWords, Policy, Rule, Rules, Violation};
 use crate::token::CheckedToken;
 
@@ -44,37 +45,46 @@ impl ChangePassword {
     /// Changes the password, or says why not, before the deadline.
     ///
     /// What our own rules refuse never reaches `ChangePassword`, where it would cost the user one of
-    /// five tries an hour. Cognito's request id comes with the answer, where there was one.
+    /// five tries an hour.
     pub async fn run(
         &self,
         policy: &Policy,
         services: &Services,
         deadline: Instant,
-    ) -> Reply<Changed, Error> {
+        record: &mut Record,
+    ) -> Result<Changed, Error> {
         let rules = policy.for_groups(&self.token.user.groups);
-        if let Err(error) = self.check(&rules, services, deadline).await {
-            return Reply::local(Err(error));
-        }
-        let cognito = &services.cognito;
+        self.check(&rules, services, deadline, record).await?;
+        let start = Instant::now();
+        let result = self.change(&services.cognito, deadline, record).await;
+        record.cognito_latency.add_since(start);
+        result
+    }
+
+    /// Makes the change that the policy allows.
+    async fn change(
+        &self,
+        cognito: &Cognito,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<Changed, Error> {
         let token = &self.token.secret;
         let reply =
             cognito.change_password(token, self.previous.as_ref(), &self.proposed, deadline).await;
-        let result = match reply.result {
-            Ok(()) => Ok(()),
-            Err(Failure::Certain(error)) => Err(error),
+        record.cognito_request_id = reply.request_id;
+        match reply.result {
+            Ok(()) => {}
+            Err(Failure::Certain(error)) => return Err(error),
             Err(Failure::InDoubt { source, answered }) => {
-                self.settle(cognito, deadline, answered, source).await
+                self.settle(cognito, deadline, answered, source).await?;
             }
+        }
+        let signed_out_everywhere = if self.sign_out_everywhere {
+            Some(cognito.global_sign_out(token, deadline).await)
+        } else {
+            None
         };
-        let result = match result {
-            Ok(()) if self.sign_out_everywhere => {
-                let signed_out = cognito.global_sign_out(token, deadline).await;
-                Ok(Changed { signed_out_everywhere: Some(signed_out) })
-            }
-            Ok(()) => Ok(Changed { signed_out_everywhere: None }),
-            Err(error) => Err(error),
-        };
-        Reply { result, request_id: reply.request_id }
+        Ok(Changed { signed_out_everywhere })
     }
 
     /// Finds every rule that the proposed password breaks.
@@ -86,15 +96,17 @@ impl ChangePassword {
         rules: &Rules,
         services: &Services,
         deadline: Instant,
+        record: &mut Record,
     ) -> Result<(), Error> {
-        let at_once = self.violations(rules, &BTreeMap::new());
+        let policy_time = &mut record.policy_time;
+        let at_once = self.violations(rules, &BTreeMap::new(), policy_time);
         let (attributes, breached) = tokio::join!(
-            self.attributes(rules, &services.cognito, deadline),
+            self.attributes(rules, &services.cognito, deadline, &mut record.cognito_latency),
             self.is_breached(rules, at_once.is_empty(), &services.breaches, deadline),
         );
         let mut violations = match attributes {
             Ok(attributes) if attributes.is_empty() => at_once,
-            Ok(attributes) => self.violations(rules, &attributes),
+            Ok(attributes) => self.violations(rules, &attributes, policy_time),
             // What is known to be wrong is worth more than what could not be found out.
             Err(error) if at_once.is_empty() => return Err(error),
             Err(_) => at_once,
@@ -109,7 +121,9 @@ impl ChangePassword {
         &self,
         rules: &Rules,
         attributes: &BTreeMap<PersonalAttribute, String>,
+        time: &mut Spent,
     ) -> Vec<Violation> {
+        let start = Instant::now();
         let user_name = self
             .token
             .user
@@ -120,7 +134,9 @@ impl ChangePassword {
         let wanted = rules.personal_attributes();
         let personal =
             PersonalWords::new(user_name.chain(others).filter(|(name, _)| wanted.contains(name)));
-        rules.violations(&self.proposed, self.previous.as_ref(), &personal)
+        let violations = rules.violations(&self.proposed, self.previous.as_ref(), &personal);
+        time.add_since(start);
+        violations
     }
 
     /// What the rules ask for beside the user name, which the token has.
@@ -129,12 +145,16 @@ impl ChangePassword {
         rules: &Rules,
         cognito: &Cognito,
         deadline: Instant,
+        latency: &mut Spent,
     ) -> Result<BTreeMap<PersonalAttribute, String>, Error> {
         let in_token = PersonalAttribute::UserName;
         if rules.personal_attributes().iter().all(|attribute| *attribute == in_token) {
             return Ok(BTreeMap::new());
         }
-        cognito.get_user(&self.token.secret, deadline).await
+        let start = Instant::now();
+        let attributes = cognito.get_user(&self.token.secret, deadline).await;
+        latency.add_since(start);
+        attributes
     }
 
     async fn is_breached(

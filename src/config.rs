@@ -20,6 +20,8 @@ pub struct Config {
     pub policy: Policy,
     /// `AWS_REGION`, `COGNITO_CONNECT_TIMEOUT_MS` and `COGNITO_CALL_TIMEOUT_MS`.
     pub cognito: cognito::Settings,
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the metrics' dimension.
+    pub function_name: String,
 }
 
 /// A setting that stops the start, by its name.
@@ -107,6 +109,8 @@ impl Config {
                 connect_timeout: milliseconds("COGNITO_CONNECT_TIMEOUT_MS", get, 1_000)?,
                 call_timeout: milliseconds("COGNITO_CALL_TIMEOUT_MS", get, 5_000)?,
             },
+            function_name: get("AWS_LAMBDA_FUNCTION_NAME")
+                .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
         })
     }
 }

@@ -49,7 +49,7 @@ pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>
     let id = context.request_id.as_str();
     let refuse = |detail: &'static str, nothing| {
         let service = service_fn(move |_| async move {
-            Ok::<_, Infallible>(App::refuse(Error::MalformedRequest(detail.into()), id))
+            Ok::<_, Infallible>(app.refuse(Error::MalformedRequest(detail.into()), id))
         });
         Adapter::from(service).call(LambdaEvent::new(nothing, context.clone()))
     };
@@ -64,7 +64,7 @@ pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>
     keep_repeated_headers(&mut request);
     let handle = service_fn(async |request: Request| {
         let answer = AssertUnwindSafe(app.handle(request, &body)).catch_unwind().await;
-        Ok(answer.unwrap_or_else(|_| App::refuse(Error::Panicked, id)))
+        Ok(answer.unwrap_or_else(|_| app.refuse(Error::Panicked, id)))
     });
     // Here `lambda_http` panics on paths, hosts and queries that do not make a URI.
     let event = LambdaEvent::new(request, context.clone());

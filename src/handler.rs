@@ -1,19 +1,22 @@
-//! One HTTP request from its headers to its answer, and its one line in the log.
+//! One HTTP request from its headers to its answer, and to the one line that tells of it.
 
 use std::time::{Duration, SystemTime};
 
+use http::header::{HeaderName, USER_AGENT};
 use http::{HeaderMap, Method, Response};
+use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt as _};
 use tokio::time::Instant;
 
 use crate::change_password::{ChangePassword, Services};
 use crate::config::Config;
 use crate::error::Error;
-use crate::policy::{Policy, Violation};
+use crate::outcome::{Journal, Outcome, Record};
+use crate::policy::Policy;
 use crate::policy_document::PolicyDocument;
 use crate::request::{self, ChangePasswordBody, Route};
 use crate::response::{self, Answer};
-use crate::token::{CheckedToken, Expected, User};
+use crate::token::{CheckedToken, Expected};
 
 /// What is kept back of an invocation's time to write the answer: a bare gateway error tells a user
 /// nothing.
@@ -22,6 +25,11 @@ const TIME_TO_ANSWER: Duration = Duration::from_millis(250);
 /// When API Gateway gives up on an invocation.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(30);
 
+/// The longest text, in code points, that is written down of a header.
+const LONGEST_TEXT: usize = 256;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// The function, ready to answer.
 #[derive(Debug)]
 pub struct App {
@@ -29,24 +37,19 @@ pub struct App {
     policy: Policy,
     policy_document: PolicyDocument,
     services: Services,
-}
-
-/// What the log tells of a request beside its answer.
-#[derive(Default)]
-struct Record {
-    user: User,
-    cognito_request_id: Option<String>,
+    journal: Journal,
 }
 
 impl App {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(config: Config, services: Services) -> Self {
+    pub fn new(config: Config, services: Services, journal: Journal) -> Self {
         Self {
             expected_token: config.token,
             policy_document: PolicyDocument::new(config.policy.base()),
             policy: config.policy,
             services,
+            journal,
         }
     }
 
@@ -60,8 +63,14 @@ impl App {
         let time_left =
             context.deadline().duration_since(SystemTime::now()).unwrap_or(GATEWAY_LIMIT);
         let deadline = Instant::now() + time_left.saturating_sub(TIME_TO_ANSWER);
-        let mut record = Record::default();
-        let answer = match Route::find(request.method(), request.raw_http_path()) {
+        let route = Route::find(request.method(), request.raw_http_path());
+        let mut record = Record {
+            operation: route.as_ref().ok().map(Route::operation_id),
+            source_ip: source_ip(&request),
+            user_agent: header(request.headers(), &USER_AGENT).map(bounded),
+            ..Record::default()
+        };
+        let answer = match route {
             Ok(Route::PasswordPolicy) => Ok(response::policy(
                 &self.policy_document,
                 request.headers(),
@@ -72,13 +81,13 @@ impl App {
             }
             Err(error) => Err(error),
         };
-        finish(answer, &context.request_id, &record)
+        self.finish(answer, &context.request_id, &record)
     }
 
     /// Answers a request that was not handled: it cannot be read, or something panicked.
     #[must_use]
-    pub fn refuse(error: Error, request_id: &str) -> Response<Body> {
-        finish(Err(error), request_id, &Record::default())
+    pub fn refuse(&self, error: Error, request_id: &str) -> Response<Body> {
+        self.finish(Err(error), request_id, &Record::default())
     }
 
     async fn change_password(
@@ -94,59 +103,52 @@ impl App {
         let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
             ChangePasswordBody::parse(body)?;
         let change = ChangePassword { token, previous, proposed, sign_out_everywhere };
-        let reply = change.run(&self.policy, &self.services, deadline).await;
-        record.cognito_request_id = reply.request_id;
-        reply.result.map(|changed| response::changed(&changed))
+        let changed = change.run(&self.policy, &self.services, deadline, record).await?;
+        Ok(response::changed(&changed))
     }
 
     fn check_token(&self, headers: &HeaderMap) -> Result<CheckedToken, Error> {
         let token = request::bearer_token(headers)?;
         Ok(CheckedToken::parse(token, &self.expected_token, SystemTime::now())?)
     }
+
+    /// Turns an error into its problem, and writes what became of the request.
+    fn finish(
+        &self,
+        answer: Result<Answer, Error>,
+        request_id: &str,
+        record: &Record,
+    ) -> Response<Body> {
+        let (answer, error) = match answer {
+            Ok(answer) => (answer, None),
+            Err(error) => (response::problem(&error, request_id), Some(error)),
+        };
+        let status = answer.response.status().as_u16();
+        let outcome = Outcome { request_id, status, code: answer.code, error: error.as_ref() };
+        self.journal.write(&outcome, record);
+        answer.response
+    }
 }
 
-/// Writes the outcome's one line to the log, and turns an error into its problem.
-fn finish(answer: Result<Answer, Error>, request_id: &str, record: &Record) -> Response<Body> {
-    let (answer, error) = match answer {
-        Ok(answer) => (answer, None),
-        Err(error) => (response::problem(&error, request_id), Some(error)),
-    };
-    let status = answer.response.status().as_u16();
-    let violations = match &error {
-        Some(Error::PolicyViolation(violations)) => {
-            Some(violations.iter().map(Violation::code).collect::<Vec<_>>().join(","))
+/// The address of the client, from who cannot be told a lie about it: the gateway itself.
+fn source_ip(request: &Request) -> Option<String> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV1(context) => context.identity.source_ip.clone(),
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.clone(),
+        // A load balancer adds the address to what the client sent.
+        RequestContext::Alb(_) => {
+            let addresses = header(request.headers(), &FORWARDED_FOR)?;
+            addresses.rsplit(',').next().map(|address| bounded(address.trim()))
         }
         _ => None,
-    };
-    let cause = error.as_ref().and_then(cause);
-    macro_rules! outcome {
-        ($level:expr) => {
-            tracing::event!(
-                $level,
-                request_id,
-                status,
-                code = answer.code.unwrap_or("ok"),
-                violations,
-                cognito_request_id = record.cognito_request_id,
-                sub = record.user.sub,
-                client_id = record.user.client_id,
-                cause,
-                "outcome"
-            )
-        };
     }
-    match &error {
-        // Somebody should look: we failed, or Cognito said what we do not know.
-        Some(_) if status >= 500 => outcome!(tracing::Level::ERROR),
-        Some(Error::NotAuthorized(_)) => outcome!(tracing::Level::WARN),
-        _ => outcome!(tracing::Level::INFO),
-    }
-    answer.response
 }
 
-/// What lies under an error, outermost first.
-fn cause(error: &Error) -> Option<String> {
-    let sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    let texts: Vec<_> = sources.map(ToString::to_string).collect();
-    (!texts.is_empty()).then(|| texts.join(": "))
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// What a client wrote, cut where no honest one gets to.
+fn bounded(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).collect()
 }

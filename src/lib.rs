@@ -1,7 +1,7 @@
 //! A serverless backend-for-frontend that changes a signed-in Cognito user's password.
 //!
 //! Data goes one way: [`event`] in, [`handler`], [`request`] (parse), [`token`] and [`policy`]
-//! (check), [`change_password`] and [`cognito`] (forward), [`response`] out.
+//! (check), [`change_password`] and [`cognito`] (forward), [`response`] and [`outcome`] out.
 
 pub mod breaches;
 pub mod change_password;
@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod handler;
 pub mod logging;
+pub mod outcome;
 pub mod policy;
 pub mod policy_document;
 pub mod request;

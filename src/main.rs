@@ -7,6 +7,7 @@ use change_password::change_password::Services;
 use change_password::cognito::{self, Cognito};
 use change_password::config::Config;
 use change_password::handler::App;
+use change_password::outcome::Journal;
 use change_password::{event, logging};
 
 // One thread, for concurrent invocations too: what takes processor time in each is well under a
@@ -34,5 +35,6 @@ async fn run() -> Result<(), lambda_http::Error> {
         cognito: Cognito::new(&sdk, &config.cognito),
         breaches: Breaches::new(connector),
     };
-    event::serve(App::new(config, services)).await
+    let journal = Journal::new(config.function_name.clone(), std::io::stdout());
+    event::serve(App::new(config, services, journal)).await
 }

@@ -57,6 +57,15 @@ impl Route {
             Err(Error::MethodNotAllowed { allow })
         }
     }
+
+    /// The name by which `openapi.yaml` knows what is asked for; a `HEAD` counts as its `GET`.
+    #[must_use]
+    pub fn operation_id(&self) -> &'static str {
+        match self {
+            Self::ChangePassword => "changePassword",
+            Self::PasswordPolicy => "getPasswordPolicy",
+        }
+    }
 }
 
 /// Reads the one bearer token of the `Authorization` header (RFC 6750, section 2.1).

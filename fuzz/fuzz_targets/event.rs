@@ -10,6 +10,7 @@ use change_password::cognito::{self, Cognito};
 use change_password::config::Config;
 use change_password::event;
 use change_password::handler::App;
+use change_password::outcome::Journal;
 use lambda_http::{Context, LambdaEvent};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -43,7 +44,7 @@ static APP: LazyLock<App> = LazyLock::new(|| {
         cognito: Cognito::new(&sdk, &config.cognito),
         breaches: Breaches::new(connector),
     };
-    App::new(config, services)
+    App::new(config, services, Journal::new(String::new(), std::io::sink()))
 });
 
 fuzz_target!(|input: &str| {

@@ -13,6 +13,7 @@ use change_password::config::Config;
 use change_password::event;
 use change_password::handler::App;
 use change_password::logging::{self, Format, Settings};
+use change_password::outcome::Journal;
 use change_password::policy::Policy;
 use fake_cognito::{FakeCognito, Options, PasswordPolicy, User};
 use lambda_http::{Context, LambdaEvent};
@@ -117,7 +118,8 @@ impl Function {
         };
         let token = cognito.access_token("demo");
         let deadline = Deadline::In(Duration::from_secs(15));
-        Self { app: App::new(config, services), cognito, token, deadline }
+        let journal = Journal::new(config.function_name.clone(), Memory);
+        Self { app: App::new(config, services, journal), cognito, token, deadline }
     }
 
     /// The same function with less of an invocation's time left.

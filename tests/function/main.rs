@@ -1,5 +1,6 @@
 //! The function as Lambda calls it: raw events in, the real SDK client, a real socket to the fake.
 
+mod audit;
 mod events;
 mod faults;
 mod harness;

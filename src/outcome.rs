@@ -1,0 +1,260 @@
+//! What became of a request: one line of JSON, the audit event with the metrics in it.
+//!
+//! The line's members are described in `docs/audit-event.md`, and `CloudWatch` makes metrics of those
+//! that `_aws` names (the embedded metric format). It goes to standard output whatever the level of
+//! the log, because an audit trail is not there to be turned down.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_types::DateTime;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+use tokio::time::Instant;
+
+use crate::error::Error;
+use crate::policy::Violation;
+use crate::token::User;
+
+/// Raised when a member is removed or comes to mean something else; a new one does not count.
+const VERSION: u32 = 1;
+
+const NAMESPACE: &str = "ChangePassword";
+
+/// What is learnt of a request on its way, beside its answer.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// What was asked for, by its `operationId` in `openapi.yaml`; none when there is no such route.
+    pub operation: Option<&'static str>,
+    /// The address that the request came from, as the gateway saw it.
+    pub source_ip: Option<String>,
+    /// The `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// The user that the token names.
+    pub user: User,
+    /// Cognito's own id of the call that changes the password.
+    pub cognito_request_id: Option<String>,
+    /// The time that the policy took, without what had to be fetched; none where it was not asked.
+    pub policy_time: Spent,
+    /// The time spent waiting for Cognito, over all calls; none where it was not called.
+    pub cognito_latency: Spent,
+}
+
+/// The time that one thing took, over all its turns; none before the first.
+#[derive(Debug, Default)]
+pub struct Spent(Option<Duration>);
+
+/// Where outcomes are written.
+pub struct Journal {
+    function: String,
+    is_cold: AtomicBool,
+    writer: Mutex<Box<dyn Write + Send>>,
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub struct Outcome<'a> {
+    /// The id of the invocation, which problems repeat.
+    pub request_id: &'a str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The problem's code; none for a success.
+    pub code: Option<&'static str>,
+    /// What failed, if anything did.
+    pub error: Option<&'a Error>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    level: &'static str,
+    message: &'static str,
+    audit_version: u32,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<&'static str>,
+    status: u16,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    violations: Option<Vec<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_ip: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cognito_request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<String>,
+    function: &'a str,
+    #[serde(flatten)]
+    metrics: &'a Metrics,
+    #[serde(rename = "_aws")]
+    embedded: EmbeddedMetrics<'a>,
+}
+
+/// The values that become metrics.
+struct Metrics(Vec<Metric>);
+
+/// A metric, which is defined in one place of the line and has its value in another.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric {
+    name: Cow<'static, str>,
+    unit: &'static str,
+    #[serde(skip)]
+    value: u128,
+}
+
+/// The metadata of the embedded metric format. Source: the `CloudWatch` user guide, "Embedded metric
+/// format specification".
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct EmbeddedMetrics<'a> {
+    timestamp: i64,
+    cloud_watch_metrics: [Directive<'a>; 2],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Directive<'a> {
+    namespace: &'static str,
+    dimensions: &'static [&'static [&'static str]],
+    metrics: &'a [Metric],
+}
+
+impl Journal {
+    /// Makes a journal for the function of this name.
+    pub fn new(function: String, writer: impl Write + Send + 'static) -> Self {
+        Self { function, is_cold: AtomicBool::new(true), writer: Mutex::new(Box::new(writer)) }
+    }
+
+    /// Writes how one request ended.
+    pub fn write(&self, outcome: &Outcome, record: &Record) {
+        let metrics = self.metrics(outcome, record);
+        let now = DateTime::from(SystemTime::now()).to_millis().unwrap_or_default();
+        let line = Line {
+            timestamp: DateTime::from_millis(now).to_string(),
+            level: outcome.level(),
+            message: "outcome",
+            audit_version: VERSION,
+            request_id: outcome.request_id,
+            operation: record.operation,
+            status: outcome.status,
+            code: outcome.code.unwrap_or("ok"),
+            violations: outcome.violations().map(|broken| broken.map(Violation::code).collect()),
+            sub: record.user.sub.as_deref(),
+            client_id: record.user.client_id.as_deref(),
+            source_ip: record.source_ip.as_deref(),
+            user_agent: record.user_agent.as_deref(),
+            cognito_request_id: record.cognito_request_id.as_deref(),
+            cause: outcome.error.and_then(cause),
+            function: &self.function,
+            embedded: metrics.describe(now),
+            metrics: &metrics,
+        };
+        // Strings and numbers always have a JSON form.
+        let mut line = serde_json::to_vec(&line).unwrap_or_default();
+        line.push(b'\n');
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // There is nowhere left to tell that standard output is gone.
+        let _ = writer.write_all(&line).and_then(|()| writer.flush());
+    }
+
+    fn metrics(&self, outcome: &Outcome, record: &Record) -> Metrics {
+        let is_cold = self.is_cold.swap(false, Ordering::Relaxed);
+        let mut metrics = vec![
+            Metric::new("outcomes", "Count", 1),
+            Metric::new("cold_start", "Count", is_cold.into()),
+        ];
+        if let Some(time) = record.policy_time.0 {
+            metrics.push(Metric::new("policy_time", "Microseconds", time.as_micros()));
+        }
+        if let Some(time) = record.cognito_latency.0 {
+            metrics.push(Metric::new("cognito_latency", "Milliseconds", time.as_millis()));
+        }
+        for broken in outcome.violations().into_iter().flatten() {
+            metrics.push(Metric::new(format!("violation_{}", broken.code()), "Count", 1));
+        }
+        Metrics(metrics)
+    }
+}
+
+impl Spent {
+    /// Counts a turn that began then and ends now.
+    pub fn add_since(&mut self, start: Instant) {
+        *self.0.get_or_insert_default() += start.elapsed();
+    }
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Journal").field("function", &self.function).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Outcome<'a> {
+    /// How much an operator should mind: we failed, or Cognito said what we do not know.
+    fn level(&self) -> &'static str {
+        match self.error {
+            Some(_) if self.status >= 500 => "ERROR",
+            Some(Error::NotAuthorized(_)) => "WARN",
+            _ => "INFO",
+        }
+    }
+
+    fn violations(&self) -> Option<std::slice::Iter<'a, Violation>> {
+        match self.error {
+            Some(Error::PolicyViolation(violations)) => Some(violations.iter()),
+            _ => None,
+        }
+    }
+}
+
+impl Metrics {
+    fn describe(&self, timestamp: i64) -> EmbeddedMetrics<'_> {
+        // The first, `outcomes`, is told apart by its code too.
+        let (outcomes, others) = self.0.split_at(1);
+        let cloud_watch_metrics = [
+            Directive::new(&[&["function"], &["function", "code"]], outcomes),
+            Directive::new(&[&["function"]], others),
+        ];
+        EmbeddedMetrics { timestamp, cloud_watch_metrics }
+    }
+}
+
+impl<'a> Directive<'a> {
+    fn new(dimensions: &'static [&'static [&'static str]], metrics: &'a [Metric]) -> Self {
+        Self { namespace: NAMESPACE, dimensions, metrics }
+    }
+}
+
+impl Serialize for Metrics {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for metric in &self.0 {
+            map.serialize_entry(&metric.name, &metric.value)?;
+        }
+        map.end()
+    }
+}
+
+impl Metric {
+    fn new(name: impl Into<Cow<'static, str>>, unit: &'static str, value: u128) -> Self {
+        Self { name: name.into(), unit, value }
+    }
+}
+
+/// What lies under an error, outermost first.
+fn cause(error: &Error) -> Option<String> {
+    let sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
+    let texts: Vec<_> = sources.map(ToString::to_string).collect();
+    (!texts.is_empty()).then(|| texts.join(": "))
+}

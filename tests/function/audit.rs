@@ -1,0 +1,139 @@
+//! Each request leaves one line, which is an audit event and holds metrics.
+
+use std::collections::BTreeSet;
+
+use fake_cognito::{Fault, Operation};
+use serde_json::{Value, json};
+
+use crate::harness::{Function, OLD, change, log, post, sample};
+
+/// The outcomes of the requests of one client, which is known by its name.
+struct Trail {
+    function: Function,
+    user_agent: &'static str,
+}
+
+impl Trail {
+    async fn start(user_agent: &'static str) -> Self {
+        Self { function: Function::start().await, user_agent }
+    }
+
+    async fn post(&self, body: &Value) {
+        let mut event = post(&self.function.token, body);
+        event["headers"]["user-agent"] = self.user_agent.into();
+        self.function.invoke(&event).await;
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        outcomes().filter(|line| line["user_agent"] == self.user_agent).collect()
+    }
+}
+
+fn outcomes() -> impl Iterator<Item = Value> {
+    let lines: Vec<Value> = log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.into_iter().filter(|line| line["message"] == "outcome")
+}
+
+fn weak() -> Value {
+    json!({ "previousPassword": OLD, "proposedPassword": "sentinel" })
+}
+
+#[tokio::test]
+async fn each_request_leaves_one_line_with_who_where_from_and_what_came_of_it() {
+    let trail = Trail::start("Who-and-what/1").await;
+    trail.post(&weak()).await;
+    let unknown = Fault::error("NotAuthorizedException", "The moon is in the wrong phase");
+    trail.function.cognito.fail_next(Operation::ChangePassword, unknown);
+    trail.post(&change()).await;
+    trail.post(&change()).await;
+
+    let lines = trail.lines();
+    let [refused, unknown, changed] = lines.as_slice() else { panic!("{lines:?}") };
+    for line in &lines {
+        assert_eq!(line["operation"], "changePassword");
+        assert_eq!(line["client_id"], trail.function.cognito.client_id());
+        assert_eq!(line["source_ip"], sample("http-api")["requestContext"]["http"]["sourceIp"]);
+        assert!(line["sub"].as_str().is_some_and(|sub| !sub.is_empty()));
+        assert!(line["timestamp"].is_string() && line["request_id"].is_string());
+    }
+
+    assert_eq!((&refused["level"], &refused["status"]), (&json!("INFO"), &json!(422)));
+    assert_eq!(refused["code"], "password_policy_violation");
+    let broken =
+        ["too_short", "missing_uppercase", "missing_digit", "missing_symbol", "common_password"];
+    assert_eq!(refused["violations"], json!(broken));
+    assert!(refused.get("cognito_request_id").is_none());
+
+    assert_eq!((&unknown["level"], &unknown["code"]), (&json!("WARN"), &json!("not_authorized")));
+    assert!(unknown["cause"].as_str().unwrap().contains("wrong phase"));
+    assert!(unknown["cognito_request_id"].as_str().is_some_and(|id| !id.is_empty()));
+
+    assert_eq!((&changed["level"], &changed["code"]), (&json!("INFO"), &json!("ok")));
+    assert!(changed.get("cause").is_none());
+}
+
+#[tokio::test]
+async fn the_address_is_the_one_that_the_gateway_saw() {
+    let function = Function::start().await;
+    for (event, address) in [
+        ("http-api", "/requestContext/http/sourceIp"),
+        ("rest-api", "/requestContext/identity/sourceIp"),
+        ("function-url", "/requestContext/http/sourceIp"),
+        ("alb", "/headers/x-forwarded-for"),
+    ] {
+        let mut event = sample(event);
+        let seen = "203.0.113.77";
+        // What stands before the last address was written by the client.
+        let sent = if address.ends_with("for") { format!("10.0.0.1, {seen}") } else { seen.into() };
+        *event.pointer_mut(address).unwrap() = sent.into();
+        let before = outcomes().filter(|line| line["source_ip"] == seen).count();
+        function.invoke(&event).await;
+        let after = outcomes().filter(|line| line["source_ip"] == seen).count();
+        assert_eq!(after, before + 1, "{event}");
+    }
+}
+
+#[tokio::test]
+async fn the_metrics_are_those_that_the_line_has_values_for() {
+    let trail = Trail::start("Metrics/1").await;
+    trail.post(&weak()).await;
+    trail.post(&change()).await;
+
+    let lines = trail.lines();
+    let metrics: Vec<_> = lines.iter().map(described).collect();
+    let of_all = ["outcomes", "cold_start", "policy_time"];
+    let violations = lines[0]["violations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|code| format!("violation_{}", code.as_str().unwrap()));
+    let of_all = || of_all.iter().map(ToString::to_string);
+    assert_eq!(metrics[0], of_all().chain(violations).collect());
+    assert_eq!(metrics[1], of_all().chain(["cognito_latency".to_owned()]).collect());
+    let cold: Vec<_> = lines.iter().map(|line| &line["cold_start"]).collect();
+    assert_eq!(cold, [1, 0]);
+}
+
+/// The names of a line's metrics, each of which has a number, and dimensions that have a text.
+fn described(line: &Value) -> BTreeSet<String> {
+    let embedded = &line["_aws"];
+    assert!(embedded["Timestamp"].as_u64().is_some_and(|time| time > 1_700_000_000_000));
+    let mut names = BTreeSet::new();
+    for directive in embedded["CloudWatchMetrics"].as_array().unwrap() {
+        assert_eq!(directive["Namespace"], "ChangePassword");
+        for dimension in directive["Dimensions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|set| set.as_array().unwrap())
+        {
+            assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}");
+        }
+        for metric in directive["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            assert!(line[name].is_u64(), "{name}");
+            assert!(names.insert(name.to_owned()), "{name} is described twice");
+        }
+    }
+    names
+}
