@@ -4,6 +4,9 @@
 //! answers with every suffix it knows for them, padded with made-up ones so that not even the
 //! answer's size tells much. Source: Have I Been Pwned API v3, "Searching by range".
 
+use std::sync::OnceLock;
+use std::time::Duration;
+
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -13,6 +16,7 @@ use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
+use crate::connector::{Trust, connector};
 use crate::credentials::Password;
 use crate::error::Source;
 use crate::policy::BreachSettings;
@@ -24,16 +28,18 @@ const MAX_ANSWER: usize = 512 * 1024;
 const PREFIX: usize = 5;
 
 /// A client of the Pwned Passwords range service, or of one like it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Breaches {
-    connector: SharedHttpConnector,
+    connector: OnceLock<SharedHttpConnector>,
+    connect_timeout: Duration,
+    trust: Trust,
 }
 
 impl Breaches {
-    /// Asks through the connector that Cognito is called through.
+    /// Makes a client; it costs nothing until it is asked, since most policies never ask it.
     #[must_use]
-    pub fn new(connector: SharedHttpConnector) -> Self {
-        Self { connector }
+    pub fn new(connect_timeout: Duration, trust: Trust) -> Self {
+        Self { connector: OnceLock::new(), connect_timeout, trust }
     }
 
     /// Tells whether a password is known from breaches as often as the threshold says.
@@ -62,7 +68,9 @@ impl Breaches {
         request.headers_mut().insert("add-padding", "true");
         // The service refuses requests without one.
         request.headers_mut().insert("user-agent", env!("CARGO_PKG_NAME"));
-        let response = self.connector.call(request).await?;
+        let connector =
+            self.connector.get_or_init(|| connector(self.connect_timeout, self.trust.clone()));
+        let response = connector.call(request).await?;
         if !response.status().is_success() {
             return Err(format!("HTTP {}", response.status().as_u16()).into());
         }

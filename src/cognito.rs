@@ -20,24 +20,24 @@ use aws_sdk_cognitoidentityprovider::config::{
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_sdk_cognitoidentityprovider::{Client, Config};
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
-};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use http_body::Body;
 use http_body_util::Limited;
 use secrecy::ExposeSecret as _;
 use serde_json::{Map, Value};
 use thiserror::Error;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::config::UserPoolId;
 use crate::credentials::{AccessToken, Password};
 use crate::error::{Error, Source};
 use crate::policy::{PersonalAttribute, PoolRequirement, Rule};
 use crate::token::TokenFault;
+
+/// The longest wait for a connection in advance: in its own region, Cognito takes some milliseconds.
+const LONGEST_ADVANCE: Duration = Duration::from_millis(500);
 
 /// Less time than this is not enough to hear from Cognito, so nothing is sent.
 const SHORTEST_CALL: Duration = Duration::from_millis(250);
@@ -111,17 +111,6 @@ enum TimeFault {
     RanOut,
 }
 
-/// The one HTTP client of the function, with its pool of connections.
-#[must_use]
-pub fn connector(connect_timeout: Duration) -> SharedHttpConnector {
-    let timeouts = HttpConnectorSettings::builder().connect_timeout(connect_timeout);
-    let connector = Connector::builder()
-        .connector_settings(timeouts.build())
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build();
-    SharedHttpConnector::new(connector)
-}
-
 /// The SDK's configuration for these settings, with the endpoint as the environment has it.
 ///
 /// No credentials are looked up: `ChangePassword` and `GlobalSignOut` are not signed. Retries are
@@ -144,6 +133,27 @@ impl Cognito {
     pub fn new(sdk: &SdkConfig, settings: &Settings) -> Self {
         let config = Config::from(sdk).to_builder().interceptor(BoundedAnswer).build();
         Self { client: Client::from_conf(config), call_timeout: settings.call_timeout }
+    }
+
+    /// Opens the connection that the first call will use, before there is a call that waits for it.
+    ///
+    /// It asks for the pool's public keys, a request that changes nothing and that anyone may make. As
+    /// an operation of the SDK's that is sent elsewhere, it takes the way of all others to the same
+    /// host. What comes of it does not matter: a call without a connection opens its own.
+    pub async fn connect(&self, user_pool_id: &UserPoolId) {
+        let path = format!("/{}/.well-known/jwks.json", user_pool_id.as_str());
+        let ask_for_keys = move |request: HttpRequest| {
+            HttpRequest::get(request.uri().trim_end_matches('/').to_owned() + &path)
+        };
+        let call = self.client.get_user().access_token("none");
+        let call = call.customize().map_request(ask_for_keys).send();
+        match timeout(LONGEST_ADVANCE, call).await {
+            Ok(Err(SdkError::DispatchFailure(_))) | Err(_) => {
+                tracing::warn!("there is no connection to Cognito yet");
+            }
+            // Public keys are no answer to `GetUser`, but they are an answer.
+            Ok(_) => {}
+        }
     }
 
     /// Sends one `ChangePassword`, once.

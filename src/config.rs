@@ -5,6 +5,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::cognito;
+use crate::connector::{Bundle, Trust};
+use crate::error::Source;
 use crate::policy::{Policy, PolicyError};
 use crate::token;
 
@@ -14,12 +16,16 @@ const EMBEDDED_POLICY: &str = include_str!("../password-policy.toml");
 /// Everything that a deployment decides.
 #[derive(Debug)]
 pub struct Config {
-    /// `USER_POOL_ID`, `TOKEN_ISSUER` and `USER_POOL_CLIENT_IDS`.
+    /// `USER_POOL_ID`.
+    pub user_pool_id: UserPoolId,
+    /// `TOKEN_ISSUER`, or the pool's own, and `USER_POOL_CLIENT_IDS`.
     pub token: token::Expected,
     /// `password-policy.toml`, or the file that `PASSWORD_POLICY_FILE` names.
     pub policy: Policy,
     /// `AWS_REGION`, `COGNITO_CONNECT_TIMEOUT_MS` and `COGNITO_CALL_TIMEOUT_MS`.
     pub cognito: cognito::Settings,
+    /// `AWS_CA_BUNDLE`, or who vouches for the endpoint that is called.
+    pub trust: Trust,
     /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the metrics' dimension.
     pub function_name: String,
 }
@@ -61,6 +67,14 @@ pub enum ConfigError {
         /// What is wrong, with the key.
         source: PolicyError,
     },
+    /// The bundle of root certificates is no such thing.
+    #[error("AWS_CA_BUNDLE is {path:?}, which cannot be read: {source}")]
+    CaBundle {
+        /// The path as given.
+        path: String,
+        /// What is wrong with it.
+        source: Source,
+    },
     /// The function and the pool are in two regions, and no endpoint says that this is meant.
     #[error(
         "USER_POOL_ID is {user_pool_id:?}, which is not in AWS_REGION {region:?}; to call a pool in \
@@ -86,16 +100,13 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let user_pool_id = UserPoolId::parse(get("USER_POOL_ID"))?;
+        let endpoints = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"];
+        let has_endpoint = endpoints.iter().any(|name| get(name).is_some());
         let region = match get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")) {
-            Some(region) => {
-                let endpoints = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"];
-                if region != user_pool_id.region()
-                    && endpoints.iter().all(|name| get(name).is_none())
-                {
-                    return Err(ConfigError::OtherRegion { user_pool_id: user_pool_id.0, region });
-                }
-                region
+            Some(region) if region != user_pool_id.region() && !has_endpoint => {
+                return Err(ConfigError::OtherRegion { user_pool_id: user_pool_id.0, region });
             }
+            Some(region) => region,
             None => user_pool_id.region().to_owned(),
         };
         Ok(Self {
@@ -104,6 +115,7 @@ impl Config {
                 client_ids: client_ids(get("USER_POOL_CLIENT_IDS"))?,
             },
             policy: read_policy(get("PASSWORD_POLICY_FILE"))?,
+            trust: trust(get("AWS_CA_BUNDLE"), has_endpoint, &region)?,
             cognito: cognito::Settings {
                 region,
                 connect_timeout: milliseconds("COGNITO_CONNECT_TIMEOUT_MS", get, 1_000)?,
@@ -111,6 +123,7 @@ impl Config {
             },
             function_name: get("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
+            user_pool_id,
         })
     }
 }
@@ -183,6 +196,21 @@ pub fn read_policy(file: Option<String>) -> Result<Policy, ConfigError> {
     Policy::from_toml(&text).map_err(|source| ConfigError::Policy { origin, source })
 }
 
+/// Whose certificates to take: those of AWS, where it is AWS that is called.
+///
+/// Who vouches for the endpoints of AWS in China is not documented, so the system's roots have to do.
+fn trust(bundle: Option<String>, has_endpoint: bool, region: &str) -> Result<Trust, ConfigError> {
+    match bundle {
+        Some(path) => std::fs::read(&path)
+            .map_err(Source::from)
+            .and_then(Bundle::parse)
+            .map(Trust::Bundle)
+            .map_err(|source| ConfigError::CaBundle { path, source }),
+        None if has_endpoint || region.starts_with("cn-") => Ok(Trust::System),
+        None => Ok(Trust::Amazon),
+    }
+}
+
 fn milliseconds(
     name: &'static str,
     get: impl Fn(&'static str) -> Option<String>,
@@ -227,6 +255,18 @@ mod tests {
         assert_eq!(config.cognito.region, "eu-west-1");
         assert_eq!(config.cognito.connect_timeout, Duration::from_secs(1));
         assert_eq!(config.cognito.call_timeout, Duration::from_secs(5));
+        assert_eq!(config.trust, Trust::Amazon);
+    }
+
+    #[test]
+    fn amazon_vouches_for_amazon_alone() {
+        let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
+        let endpoint = ("AWS_ENDPOINT_URL", "https://cognito.test");
+        assert_eq!(config(&[pool, endpoint]).unwrap().trust, Trust::System);
+        assert_eq!(config(&[("USER_POOL_ID", "cn-north-1_Ab12")]).unwrap().trust, Trust::System);
+        let bundle =
+            ("AWS_CA_BUNDLE", concat!(env!("CARGO_MANIFEST_DIR"), "/data/amazon-roots.pem"));
+        assert!(matches!(config(&[pool, bundle]).unwrap().trust, Trust::Bundle(_)));
     }
 
     #[test]
@@ -271,6 +311,9 @@ mod tests {
             &[pool, ("PASSWORD_POLICY_FILE", "/no/such.toml")],
             &["PASSWORD_POLICY_FILE", "/no/such.toml"],
         );
+        for path in ["/no/such.pem", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
+            assert_refused(&[pool, ("AWS_CA_BUNDLE", path)], &["AWS_CA_BUNDLE", path]);
+        }
     }
 
     #[test]

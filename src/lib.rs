@@ -7,6 +7,7 @@ pub mod breaches;
 pub mod change_password;
 pub mod cognito;
 pub mod config;
+pub mod connector;
 pub mod credentials;
 pub mod error;
 pub mod event;

@@ -6,6 +6,7 @@ use change_password::breaches::Breaches;
 use change_password::change_password::Services;
 use change_password::cognito::{self, Cognito};
 use change_password::config::Config;
+use change_password::connector::connector;
 use change_password::handler::App;
 use change_password::outcome::Journal;
 use change_password::{event, logging};
@@ -29,12 +30,12 @@ async fn run() -> Result<(), lambda_http::Error> {
     tracing::subscriber::set_global_default(log.subscriber(std::io::stdout))?;
     logging::log_panics();
     let config = Config::from_env()?;
-    let connector = cognito::connector(config.cognito.connect_timeout);
-    let sdk = cognito::sdk_config(&config.cognito, connector.clone()).await;
-    let services = Services {
-        cognito: Cognito::new(&sdk, &config.cognito),
-        breaches: Breaches::new(connector),
-    };
+    let timeout = config.cognito.connect_timeout;
+    let connector = connector(timeout, config.trust.clone());
+    let sdk = cognito::sdk_config(&config.cognito, connector).await;
+    let cognito = Cognito::new(&sdk, &config.cognito);
+    cognito.connect(&config.user_pool_id).await;
+    let breaches = Breaches::new(timeout, config.trust.clone().beyond_aws());
     let journal = Journal::new(config.function_name.clone(), std::io::stdout());
-    event::serve(App::new(config, services, journal)).await
+    event::serve(App::new(config, Services { cognito, breaches }, journal)).await
 }

@@ -8,6 +8,7 @@ use change_password::breaches::Breaches;
 use change_password::change_password::Services;
 use change_password::cognito::{self, Cognito};
 use change_password::config::Config;
+use change_password::connector::{Trust, connector};
 use change_password::event;
 use change_password::handler::App;
 use change_password::outcome::Journal;
@@ -37,12 +38,13 @@ static APP: LazyLock<App> = LazyLock::new(|| {
         _ => None,
     })
     .unwrap();
-    let connector = cognito::connector(config.cognito.connect_timeout);
-    let sdk = RUNTIME.block_on(cognito::sdk_config(&config.cognito, connector.clone()));
+    let timeout = config.cognito.connect_timeout;
+    let connector = connector(timeout, Trust::Amazon);
+    let sdk = RUNTIME.block_on(cognito::sdk_config(&config.cognito, connector));
     let sdk = sdk.into_builder().endpoint_url(NOBODY).build();
     let services = Services {
         cognito: Cognito::new(&sdk, &config.cognito),
-        breaches: Breaches::new(connector),
+        breaches: Breaches::new(timeout, Trust::Amazon),
     };
     App::new(config, services, Journal::new(String::new(), std::io::sink()))
 });

@@ -15,8 +15,8 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::PasswordPolicyType;
 use aws_smithy_runtime_api::client::http::http_client_fn;
-use change_password::cognito;
 use change_password::config::{ConfigError, UserPoolId, read_policy};
+use change_password::connector::{Trust, connector};
 use change_password::policy::{CharacterClass, Rules};
 
 /// The longest wait for a connection; an operator's network may be slower than Lambda's.
@@ -56,7 +56,7 @@ async fn run() -> Result<Vec<String>, Error> {
 }
 
 async fn describe(pool_id: &UserPoolId) -> Result<PasswordPolicyType, Error> {
-    let connector = cognito::connector(TIMEOUT);
+    let connector = connector(TIMEOUT, Trust::System);
     let sdk = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(pool_id.region().to_owned()))
         .http_client(http_client_fn(move |_, _| connector.clone()))

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use change_password::cognito;
+use change_password::connector::{Trust, connector};
 use fake_cognito::{FakeCognito, Operation, Options};
 use tokio::task::JoinSet;
 
@@ -242,7 +242,7 @@ impl HttpConnector for RefusedOnce {
 #[tokio::test]
 async fn a_connection_that_was_refused_is_tried_once_more() {
     let refused_once = |sdk: SdkConfig| {
-        let connector = cognito::connector(Duration::from_millis(500));
+        let connector = connector(Duration::from_millis(500), Trust::System);
         let connector = SharedHttpConnector::new(RefusedOnce { refused: false.into(), connector });
         sdk.into_builder().http_client(http_client_fn(move |_, _| connector.clone())).build()
     };

@@ -10,6 +10,7 @@ use change_password::breaches::Breaches;
 use change_password::change_password::Services;
 use change_password::cognito::{self, Cognito};
 use change_password::config::Config;
+use change_password::connector::{Trust, connector};
 use change_password::event;
 use change_password::handler::App;
 use change_password::logging::{self, Format, Settings};
@@ -34,6 +35,7 @@ const SAMPLE_TOKEN_MARK: &str = "bm90IGEgc2lnbmF0dXJlOiBhIHNhbXBsZQ";
 
 pub(crate) struct Function {
     pub(crate) app: App,
+    pub(crate) client: Cognito,
     pub(crate) cognito: FakeCognito,
     pub(crate) token: String,
     deadline: Deadline,
@@ -109,17 +111,17 @@ impl Function {
         if let Some(policy) = policy {
             config.policy = Policy::from_toml(policy).unwrap();
         }
-        let connector = cognito::connector(config.cognito.connect_timeout);
-        let sdk = cognito::sdk_config(&config.cognito, connector.clone()).await;
+        let timeout = config.cognito.connect_timeout;
+        let connector = connector(timeout, Trust::System);
+        let sdk = cognito::sdk_config(&config.cognito, connector).await;
         let sdk = change(sdk.into_builder().endpoint_url(cognito.endpoint_url()).build());
-        let services = Services {
-            cognito: Cognito::new(&sdk, &config.cognito),
-            breaches: Breaches::new(connector),
-        };
+        let client = Cognito::new(&sdk, &config.cognito);
+        let breaches = Breaches::new(timeout, Trust::System);
+        let services = Services { cognito: client.clone(), breaches };
         let token = cognito.access_token("demo");
         let deadline = Deadline::In(Duration::from_secs(15));
         let journal = Journal::new(config.function_name.clone(), Memory);
-        Self { app: App::new(config, services, journal), cognito, token, deadline }
+        Self { app: App::new(config, services, journal), client, cognito, token, deadline }
     }
 
     /// The same function with less of an invocation's time left.

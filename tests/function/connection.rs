@@ -1,0 +1,106 @@
+//! The connection to Cognito: opened in advance, and only to whom we trust.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::http::http_client_fn;
+use change_password::config::UserPoolId;
+use change_password::connector::{Bundle, Trust, connector};
+use fake_cognito::{Fault, Operation, Options};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::harness::{Function, OLD};
+
+/// Longer than anybody waits for a connection in advance.
+const LONG: Duration = Duration::from_mins(10);
+
+async fn connect(function: &Function) {
+    let pool_id = UserPoolId::parse(Some(function.cognito.pool_id().to_owned())).unwrap();
+    function.client.connect(&pool_id).await;
+}
+
+#[tokio::test]
+async fn the_connection_that_was_opened_in_advance_is_the_one_that_is_used() {
+    let function = Function::start().await;
+    connect(&function).await;
+    assert_eq!(function.cognito.calls(Operation::Jwks), 1);
+    assert_eq!(function.change().await.status, 204);
+    assert_eq!(function.cognito.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_connection_that_cannot_be_had_in_advance_is_no_harm() {
+    let function = Function::start().await;
+    for fault in [Fault::StallBefore(LONG), Fault::DropBefore, Fault::CutAnswer, Fault::html()] {
+        function.cognito.fail_next(Operation::Jwks, fault);
+        connect(&function).await;
+    }
+    assert_eq!(function.change().await.status, 204);
+
+    let function = Function::start_calling("http://127.0.0.1:9").await;
+    connect(&function).await;
+    function.change().await.assert_problem(503, "upstream_unavailable");
+}
+
+#[tokio::test]
+async fn only_the_certificates_of_whom_we_trust_are_taken() {
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(server));
+
+    let bundle = Bundle::parse(cert.pem().into()).unwrap();
+    for (trust, status) in
+        [(Trust::Amazon, 503), (Trust::System, 503), (Trust::Bundle(bundle), 204)]
+    {
+        let tls = tls.clone();
+        let behind_tls = |sdk: SdkConfig| {
+            let endpoint = terminate(sdk.endpoint_url().unwrap(), tls);
+            let connector = connector(Duration::from_secs(5), trust.clone());
+            sdk.into_builder()
+                .endpoint_url(endpoint)
+                .http_client(http_client_fn(move |_, _| connector.clone()))
+                .build()
+        };
+        let function = Function::start_with(Options::default(), behind_tls, None).await;
+        assert_eq!(function.change().await.status, status, "{trust:?}");
+        if status == 503 {
+            assert_eq!(function.cognito.connections(), 0);
+            function.assert_password(OLD);
+        }
+    }
+}
+
+/// Starts a server that speaks TLS for another, and returns its URL.
+fn terminate(upstream: &str, tls: TlsAcceptor) -> String {
+    let upstream = upstream.trim_start_matches("http://").to_owned();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::from_std(listener).unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let (tls, upstream) = (tls.clone(), upstream.clone());
+            tokio::spawn(async move {
+                // A client that does not like the certificate hangs up here.
+                let Ok(mut client) = tls.accept(client).await else { return };
+                let mut server = TcpStream::connect(upstream).await.unwrap();
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    format!("https://localhost:{port}")
+}
