@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cognitoidentityprovider::config::http::HttpResponse;
 use aws_sdk_cognitoidentityprovider::config::interceptors::{
     AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextMut,
@@ -15,7 +14,7 @@ use aws_sdk_cognitoidentityprovider::config::interceptors::{
 };
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::{
-    ConfigBag, Intercept, RuntimeComponents, StalledStreamProtectionConfig,
+    BehaviorVersion, ConfigBag, Intercept, Region, RuntimeComponents, StalledStreamProtectionConfig,
 };
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
@@ -56,8 +55,14 @@ const GATEWAY_TIMEOUT: u16 = 504;
 /// How Cognito is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The region of the SDK's endpoint.
+    /// The region of the pool's endpoint.
     pub region: String,
+    /// The URL of an endpoint other than AWS's.
+    pub endpoint: Option<String>,
+    /// Whether to call AWS's endpoint whose cryptography is validated by FIPS 140.
+    pub use_fips: bool,
+    /// Whether to call AWS's endpoint that can be reached by IPv6.
+    pub use_dual_stack: bool,
     /// The longest wait for a connection, name look-up and TLS included.
     pub connect_timeout: Duration,
     /// The longest wait for one answer.
@@ -111,28 +116,26 @@ enum TimeFault {
     RanOut,
 }
 
-/// The SDK's configuration for these settings, with the endpoint as the environment has it.
-///
-/// No credentials are looked up: `ChangePassword` and `GlobalSignOut` are not signed. Retries are
-/// off, because the standard ones would send a change again whose answer was lost, and then report
-/// the old password as wrong.
-pub async fn sdk_config(settings: &Settings, connector: SharedHttpConnector) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .no_credentials()
-        .region(Region::new(settings.region.clone()))
-        .retry_config(RetryConfig::disabled())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .http_client(http_client_fn(move |_, _| connector.clone()))
-        .load()
-        .await
-}
-
 impl Cognito {
     /// Makes a client; nothing is connected or looked up yet.
+    ///
+    /// There are no credentials: `ChangePassword` and `GlobalSignOut` are not signed. Retries are off,
+    /// because the standard ones would send a change again whose answer was lost, and then report
+    /// the old password as wrong.
     #[must_use]
-    pub fn new(sdk: &SdkConfig, settings: &Settings) -> Self {
-        let config = Config::from(sdk).to_builder().interceptor(BoundedAnswer).build();
-        Self { client: Client::from_conf(config), call_timeout: settings.call_timeout }
+    pub fn new(settings: &Settings, connector: SharedHttpConnector) -> Self {
+        let Settings { region, endpoint, use_fips, use_dual_stack, .. } = settings.clone();
+        let mut config = Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .use_fips(use_fips)
+            .use_dual_stack(use_dual_stack)
+            .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .interceptor(BoundedAnswer)
+            .http_client(http_client_fn(move |_, _| connector.clone()));
+        config.set_endpoint_url(endpoint);
+        Self { client: Client::from_conf(config.build()), call_timeout: settings.call_timeout }
     }
 
     /// Opens the connection that the first call will use, before there is a call that waits for it.

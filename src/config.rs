@@ -22,7 +22,7 @@ pub struct Config {
     pub token: token::Expected,
     /// `password-policy.toml`, or the file that `PASSWORD_POLICY_FILE` names.
     pub policy: Policy,
-    /// `AWS_REGION`, `COGNITO_CONNECT_TIMEOUT_MS` and `COGNITO_CALL_TIMEOUT_MS`.
+    /// `AWS_REGION`, what else chooses the endpoint in every AWS SDK, and the `COGNITO_…_TIMEOUT_MS`.
     pub cognito: cognito::Settings,
     /// `AWS_CA_BUNDLE`, or who vouches for the endpoint that is called.
     pub trust: Trust,
@@ -100,10 +100,11 @@ impl Config {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let user_pool_id = UserPoolId::parse(get("USER_POOL_ID"))?;
-        let endpoints = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"];
-        let has_endpoint = endpoints.iter().any(|name| get(name).is_some());
+        let endpoint = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"]
+            .iter()
+            .find_map(|name| get(name));
         let region = match get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")) {
-            Some(region) if region != user_pool_id.region() && !has_endpoint => {
+            Some(region) if region != user_pool_id.region() && endpoint.is_none() => {
                 return Err(ConfigError::OtherRegion { user_pool_id: user_pool_id.0, region });
             }
             Some(region) => region,
@@ -115,9 +116,12 @@ impl Config {
                 client_ids: client_ids(get("USER_POOL_CLIENT_IDS"))?,
             },
             policy: read_policy(get("PASSWORD_POLICY_FILE"))?,
-            trust: trust(get("AWS_CA_BUNDLE"), has_endpoint, &region)?,
+            trust: trust(get("AWS_CA_BUNDLE"), endpoint.is_some(), &region)?,
             cognito: cognito::Settings {
                 region,
+                endpoint,
+                use_fips: switch("AWS_USE_FIPS_ENDPOINT", get)?,
+                use_dual_stack: switch("AWS_USE_DUALSTACK_ENDPOINT", get)?,
                 connect_timeout: milliseconds("COGNITO_CONNECT_TIMEOUT_MS", get, 1_000)?,
                 call_timeout: milliseconds("COGNITO_CALL_TIMEOUT_MS", get, 5_000)?,
             },
@@ -211,6 +215,18 @@ fn trust(bundle: Option<String>, has_endpoint: bool, region: &str) -> Result<Tru
     }
 }
 
+fn switch(
+    name: &'static str,
+    get: impl Fn(&'static str) -> Option<String>,
+) -> Result<bool, ConfigError> {
+    match get(name) {
+        None => Ok(false),
+        Some(value) if value.eq_ignore_ascii_case("true") => Ok(true),
+        Some(value) if value.eq_ignore_ascii_case("false") => Ok(false),
+        Some(value) => Err(ConfigError::Invalid { name, value, expected: "true or false" }),
+    }
+}
+
 fn milliseconds(
     name: &'static str,
     get: impl Fn(&'static str) -> Option<String>,
@@ -276,6 +292,9 @@ mod tests {
             ("USER_POOL_CLIENT_IDS", "one, two"),
             ("AWS_REGION", "eu-west-1"),
             ("AWS_ENDPOINT_URL", "http://localhost:1"),
+            ("AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "http://localhost:2"),
+            ("AWS_USE_FIPS_ENDPOINT", "True"),
+            ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
             ("COGNITO_CONNECT_TIMEOUT_MS", "20"),
             ("COGNITO_CALL_TIMEOUT_MS", "30"),
         ])
@@ -286,6 +305,8 @@ mod tests {
         );
         assert_eq!(config.token.client_ids, ["one", "two"]);
         assert_eq!(config.cognito.region, "eu-west-1");
+        assert_eq!(config.cognito.endpoint.as_deref(), Some("http://localhost:2"));
+        assert!(config.cognito.use_fips && !config.cognito.use_dual_stack);
         assert_eq!(config.cognito.connect_timeout, Duration::from_millis(20));
         assert_eq!(config.cognito.call_timeout, Duration::from_millis(30));
     }
@@ -302,6 +323,9 @@ mod tests {
             &["USER_POOL_CLIENT_IDS", "a,,b"],
         );
         assert_refused(&[pool, ("AWS_REGION", "us-east-1")], &["AWS_REGION", "us-east-1", pool.1]);
+        for name in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
+            assert_refused(&[pool, (name, "yes")], &[name, "yes", "true or false"]);
+        }
         for name in ["COGNITO_CONNECT_TIMEOUT_MS", "COGNITO_CALL_TIMEOUT_MS"] {
             for value in ["0", "-1", "1.5", "30001", "soon"] {
                 assert_refused(&[pool, (name, value)], &[name, value, "30000"]);

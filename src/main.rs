@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use change_password::breaches::Breaches;
 use change_password::change_password::Services;
-use change_password::cognito::{self, Cognito};
+use change_password::cognito::Cognito;
 use change_password::config::Config;
 use change_password::connector::connector;
 use change_password::handler::App;
@@ -32,8 +32,7 @@ async fn run() -> Result<(), lambda_http::Error> {
     let config = Config::from_env()?;
     let timeout = config.cognito.connect_timeout;
     let connector = connector(timeout, config.trust.clone());
-    let sdk = cognito::sdk_config(&config.cognito, connector).await;
-    let cognito = Cognito::new(&sdk, &config.cognito);
+    let cognito = Cognito::new(&config.cognito, connector);
     cognito.connect(&config.user_pool_id).await;
     let breaches = Breaches::new(timeout, config.trust.clone().beyond_aws());
     let journal = Journal::new(config.function_name.clone(), std::io::stdout());

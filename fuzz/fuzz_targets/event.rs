@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use change_password::breaches::Breaches;
 use change_password::change_password::Services;
-use change_password::cognito::{self, Cognito};
+use change_password::cognito::Cognito;
 use change_password::config::Config;
 use change_password::connector::{Trust, connector};
 use change_password::event;
@@ -35,17 +35,13 @@ static APP: LazyLock<App> = LazyLock::new(|| {
     let config = Config::from_lookup(|name| match name {
         "USER_POOL_ID" => Some("eu-west-1_LocalDev0".into()),
         "USER_POOL_CLIENT_IDS" => Some("4localdevclient0000000000".into()),
+        "AWS_ENDPOINT_URL" => Some(NOBODY.into()),
         _ => None,
     })
     .unwrap();
     let timeout = config.cognito.connect_timeout;
-    let connector = connector(timeout, Trust::Amazon);
-    let sdk = RUNTIME.block_on(cognito::sdk_config(&config.cognito, connector));
-    let sdk = sdk.into_builder().endpoint_url(NOBODY).build();
-    let services = Services {
-        cognito: Cognito::new(&sdk, &config.cognito),
-        breaches: Breaches::new(timeout, Trust::Amazon),
-    };
+    let cognito = Cognito::new(&config.cognito, connector(timeout, Trust::Amazon));
+    let services = Services { cognito, breaches: Breaches::new(timeout, Trust::Amazon) };
     App::new(config, services, Journal::new(String::new(), std::io::sink()))
 });
 

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_smithy_runtime_api::client::http::http_client_fn;
 use change_password::config::UserPoolId;
 use change_password::connector::{Bundle, Trust, connector};
-use fake_cognito::{Fault, Operation, Options};
+use fake_cognito::{Fault, Operation};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,7 +14,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::harness::{Function, OLD};
+use crate::harness::{Function, OLD, Way};
 
 /// Longer than anybody waits for a connection in advance.
 const LONG: Duration = Duration::from_mins(10);
@@ -67,15 +65,11 @@ async fn only_the_certificates_of_whom_we_trust_are_taken() {
         [(Trust::Amazon, 503), (Trust::System, 503), (Trust::Bundle(bundle), 204)]
     {
         let tls = tls.clone();
-        let behind_tls = |sdk: SdkConfig| {
-            let endpoint = terminate(sdk.endpoint_url().unwrap(), tls);
-            let connector = connector(Duration::from_secs(5), trust.clone());
-            sdk.into_builder()
-                .endpoint_url(endpoint)
-                .http_client(http_client_fn(move |_, _| connector.clone()))
-                .build()
-        };
-        let function = Function::start_with(Options::default(), behind_tls, None).await;
+        let function = Function::start_by_way_of(|way| Way {
+            endpoint: terminate(&way.endpoint, tls),
+            connector: connector(Duration::from_secs(5), trust.clone()),
+        })
+        .await;
         assert_eq!(function.change().await.status, status, "{trust:?}");
         if status == 503 {
             assert_eq!(function.cognito.connections(), 0);

@@ -4,16 +4,14 @@ use std::iter::{once, repeat};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use change_password::connector::{Trust, connector};
-use fake_cognito::{FakeCognito, Operation, Options};
+use fake_cognito::{FakeCognito, Operation};
 use tokio::task::JoinSet;
 
-use crate::harness::{Function, NEW, OLD, Reply, assert_no_secret, log};
+use crate::harness::{Function, NEW, OLD, Reply, Way, assert_no_secret, log};
 use crate::proxy::{self, Answer, Fault, Forwarded, LATE};
 
 use Forwarded::{AfterTheAnswer, BeforeTheAnswer, Never};
@@ -241,12 +239,11 @@ impl HttpConnector for RefusedOnce {
 
 #[tokio::test]
 async fn a_connection_that_was_refused_is_tried_once_more() {
-    let refused_once = |sdk: SdkConfig| {
-        let connector = connector(Duration::from_millis(500), Trust::System);
-        let connector = SharedHttpConnector::new(RefusedOnce { refused: false.into(), connector });
-        sdk.into_builder().http_client(http_client_fn(move |_, _| connector.clone())).build()
-    };
-    let function = Function::start_with(Options::default(), refused_once, None).await;
+    let function = Function::start_by_way_of(|way| {
+        let refused_once = RefusedOnce { refused: false.into(), connector: way.connector };
+        Way { connector: SharedHttpConnector::new(refused_once), ..way }
+    })
+    .await;
     assert_eq!(function.change().await.status, 204);
     assert_eq!(function.cognito.calls(Operation::ChangePassword), 1);
     function.assert_password(NEW);

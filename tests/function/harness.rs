@@ -5,10 +5,10 @@ use std::panic;
 use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
-use aws_config::SdkConfig;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use change_password::breaches::Breaches;
 use change_password::change_password::Services;
-use change_password::cognito::{self, Cognito};
+use change_password::cognito::Cognito;
 use change_password::config::Config;
 use change_password::connector::{Trust, connector};
 use change_password::event;
@@ -41,6 +41,12 @@ pub(crate) struct Function {
     deadline: Deadline,
 }
 
+/// How the function gets to Cognito.
+pub(crate) struct Way {
+    pub(crate) endpoint: String,
+    pub(crate) connector: SharedHttpConnector,
+}
+
 enum Deadline {
     In(Duration),
     At(u64),
@@ -56,27 +62,27 @@ pub(crate) struct Reply {
 
 impl Function {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Options::default(), |sdk| sdk, None).await
+        Self::start_with(Options::default(), |way| way, None).await
     }
 
     /// A function with another policy than the built-in one.
     pub(crate) async fn start_with_policy(policy: &str) -> Self {
-        Self::start_with(Options::default(), |sdk| sdk, Some(policy)).await
+        Self::start_with(Options::default(), |way| way, Some(policy)).await
     }
 
     /// A function whose pool keeps the last `history_size` passwords.
     pub(crate) async fn start_with_history(history_size: usize) -> Self {
         let policy = PasswordPolicy { history_size, ..PasswordPolicy::default() };
-        Self::start_with(Options { policy, ..Options::default() }, |sdk| sdk, None).await
+        Self::start_with(Options { policy, ..Options::default() }, |way| way, None).await
     }
 
     /// A function that calls another address than the fake's.
     pub(crate) async fn start_calling(endpoint: &str) -> Self {
-        Self::start_with_sdk(|sdk| sdk.into_builder().endpoint_url(endpoint).build()).await
+        Self::start_by_way_of(|way| Way { endpoint: endpoint.to_owned(), ..way }).await
     }
 
-    /// A function whose SDK is set up otherwise.
-    pub(crate) async fn start_with_sdk(change: impl FnOnce(SdkConfig) -> SdkConfig) -> Self {
+    /// A function that goes another way to the fake.
+    pub(crate) async fn start_by_way_of(change: impl FnOnce(Way) -> Way) -> Self {
         Self::start_with(Options::default(), change, None).await
     }
 
@@ -85,16 +91,13 @@ impl Function {
     pub(crate) async fn start_behind(
         faults: impl Iterator<Item = proxy::Fault> + Send + 'static,
     ) -> Self {
-        let behind = |sdk: SdkConfig| {
-            let endpoint = proxy::start(sdk.endpoint_url().unwrap(), faults);
-            sdk.into_builder().endpoint_url(endpoint).build()
-        };
-        Self::start_with(Options::default(), behind, None).await
+        Self::start_by_way_of(|way| Way { endpoint: proxy::start(&way.endpoint, faults), ..way })
+            .await
     }
 
     pub(crate) async fn start_with(
         options: Options,
-        change: impl FnOnce(SdkConfig) -> SdkConfig,
+        change: impl FnOnce(Way) -> Way,
         policy: Option<&str>,
     ) -> Self {
         capture_log();
@@ -113,9 +116,9 @@ impl Function {
         }
         let timeout = config.cognito.connect_timeout;
         let connector = connector(timeout, Trust::System);
-        let sdk = cognito::sdk_config(&config.cognito, connector).await;
-        let sdk = change(sdk.into_builder().endpoint_url(cognito.endpoint_url()).build());
-        let client = Cognito::new(&sdk, &config.cognito);
+        let way = change(Way { endpoint: cognito.endpoint_url().to_owned(), connector });
+        config.cognito.endpoint = Some(way.endpoint);
+        let client = Cognito::new(&config.cognito, way.connector);
         let breaches = Breaches::new(timeout, Trust::System);
         let services = Services { cognito: client.clone(), breaches };
         let token = cognito.access_token("demo");

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aws_smithy_runtime_api::client::http::{HttpClient as _, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use fake_cognito::Operation;
@@ -14,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::harness::{
-    Function, OLD, REQUEST_ID, Reply, assert_no_secret, change, log, post, sample,
+    Function, OLD, REQUEST_ID, Reply, Way, assert_no_secret, change, log, post, sample,
 };
 
 /// What a row gets: a status, a problem's code unless it succeeds, and how often Cognito was asked.
@@ -382,15 +385,24 @@ async fn an_event_that_makes_no_request_is_refused_in_the_shape_of_its_source() 
     }
 }
 
+#[derive(Debug)]
+struct PanicsOnce {
+    panicked: AtomicBool,
+    connector: SharedHttpConnector,
+}
+
+impl HttpConnector for PanicsOnce {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        assert!(self.panicked.swap(true, Ordering::Relaxed), "Sentinel of a panic: {OLD}");
+        self.connector.call(request)
+    }
+}
+
 #[tokio::test]
 async fn a_panic_is_an_internal_error_without_its_message_and_the_next_request_works() {
-    let function = Function::start_with_sdk(|sdk| {
-        let (sound, panicked) = (sdk.http_client().unwrap(), AtomicBool::new(false));
-        let client = http_client_fn(move |settings, components| {
-            assert!(panicked.swap(true, Ordering::Relaxed), "Sentinel of a panic: {OLD}");
-            sound.http_connector(settings, components)
-        });
-        sdk.into_builder().http_client(client).build()
+    let function = Function::start_by_way_of(|way| {
+        let panicking = PanicsOnce { panicked: false.into(), connector: way.connector };
+        Way { connector: SharedHttpConnector::new(panicking), ..way }
     })
     .await;
     function.change().await.assert_problem(500, "internal_error");
