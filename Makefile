@@ -9,7 +9,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # All of it compiles into target/, one at a time.
 .NOTPARALLEL:
 
-.PHONY: help dev test fmt lint unit fuzz-check deny e2e dev-check schemathesis load-check sam-validate sam-build \
+.PHONY: help dev test fmt lint unit fuzz-check deny e2e dev-check schemathesis load-check \
+  audit forwarder sam-validate cfn-lint checkov sam-build \
   bench corpus faults load fuzz package clean
 
 help: ## List the targets
@@ -18,7 +19,8 @@ help: ## List the targets
 dev: .venv/installed ## Run the function and a fake Cognito here, and print commands to try
 	@.venv/bin/python tests/local/dev.py
 
-test: lint unit fuzz-check deny e2e dev-check schemathesis load-check sam-validate sam-build ## Run every check, as CI does
+test: lint unit fuzz-check deny e2e dev-check schemathesis load-check audit forwarder sam-validate cfn-lint \
+  checkov sam-build ## Run every check, as CI does
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -47,6 +49,21 @@ schemathesis: .venv/installed ## Hold the function to openapi.yaml
 
 sam-validate: .venv/installed ## Check template.yaml
 	$(SAM) validate --lint
+
+audit: .venv/installed ## Run the queries of docs/audit-event.md on its sample lines
+	.venv/bin/python tests/local/audit.py
+
+forwarder: .venv/installed ## Run the code that is in template.yaml
+	.venv/bin/python tests/local/forwarder.py
+
+cfn-lint: .venv/installed ## Check template.yaml for errors of CloudFormation's
+	.venv/bin/cfn-lint template.yaml
+
+# Checkov leaves out what a condition's default switches off, so the events are switched on.
+checkov: target/tools/checkov/installed ## Check template.yaml for weak security
+	sed '/^  PasswordChangedEvents:/,/Default:/s/"false"/"true"/' template.yaml > target/checkov.yaml
+	target/tools/checkov/bin/checkov --framework cloudformation --file target/checkov.yaml \
+	  --skip-download --compact --quiet
 
 # Lambda's default processor here is arm64, for which rustc needs a library of its own. Where that
 # cannot be had (no rustup, no network), the host's processor shows at least that all else works.
@@ -98,6 +115,12 @@ clean: ## Remove all that was built or installed
 # Without optimisation, since it takes longer to compile than to run.
 target/tools/bin/cargo-deny:
 	cargo install --quiet --locked --debug --root target/tools cargo-deny@0.20.2
+
+# In an environment of its own, since its pins are not those of aws-sam-cli.
+target/tools/checkov/installed:
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+	touch $@
 
 .venv/installed: tests/local/requirements.txt
 	$(PYTHON) -m venv --clear .venv

@@ -1,0 +1,146 @@
+"""The forwarder of template.yaml, run on batches as CloudWatch Logs sends them."""
+
+import base64
+import gzip
+import json
+import re
+import unittest
+from unittest import mock
+
+import boto3
+import yaml
+from botocore.exceptions import ClientError
+from botocore.stub import Stubber
+from samtranslator.yaml_helper import yaml_parse
+
+import audit
+import stack
+
+TEMPLATE = yaml_parse((stack.ROOT / "template.yaml").read_text())
+
+
+def load(events):
+    """The forwarder's module, with this client of EventBridge."""
+    code = TEMPLATE["Resources"]["Forwarder"]["Properties"]["InlineCode"]
+    module = {}
+    with mock.patch("boto3.client", return_value=events):
+        exec(compile(code, "template.yaml:Forwarder", "exec"), module)
+    return module
+
+
+def batch(outcomes, kind="DATA_MESSAGE"):
+    """The event of a subscription filter."""
+    lines = [
+        {"id": str(number), "timestamp": line["_aws"]["Timestamp"], "message": json.dumps(line)}
+        for number, line in enumerate(outcomes)
+    ]
+    data = {
+        "messageType": kind,
+        "owner": "123456789012",
+        "logGroup": "/aws/lambda/change-password-prod",
+        "logStream": "2026/11/24/[7]0123456789abcdef",
+        "subscriptionFilters": ["PasswordChanged"],
+        "logEvents": lines,
+    }
+    packed = base64.b64encode(gzip.compress(json.dumps(data).encode()))
+    return {"awslogs": {"data": packed.decode()}}
+
+
+def accepted(count):
+    """What PutEvents answers when all is well."""
+    return {"FailedEntryCount": 0, "Entries": [{"EventId": str(n)} for n in range(count)]}
+
+
+class Forwarder(unittest.TestCase):
+    """What consumers of the event may rely on."""
+
+    def setUp(self):
+        events = boto3.client(
+            "events", "eu-west-1", aws_access_key_id="unused", aws_secret_access_key="unused"
+        )
+        self.sent = []
+        events.meta.events.register(
+            "provide-client-params.events.PutEvents",
+            lambda params, **_: self.sent.append(params["Entries"]),
+        )
+        self.stub = Stubber(events)
+        self.stub.activate()
+        self.addCleanup(self.stub.assert_no_pending_responses)
+        self.handler = load(events)["handler"]
+        self.change = next(
+            line
+            for line in audit.samples()
+            if (line["operation"], line["code"]) == ("changePassword", "ok")
+        )
+
+    def answer(self, response):
+        self.stub.add_response("put_events", response)
+
+    def test_a_change_becomes_an_event_that_tells_who_and_when_and_no_more(self):
+        self.answer(accepted(1))
+        self.handler(batch([self.change]), None)
+        [[entry]] = self.sent
+        self.assertEqual(entry["Source"], "change-password")
+        self.assertEqual(entry["DetailType"], "Password Changed")
+        self.assertEqual(entry["Time"], self.change["timestamp"])
+        names = ("request_id", "timestamp", "sub", "client_id")
+        expected = {"version": 1} | {name: self.change[name] for name in names}
+        self.assertEqual(json.loads(entry["Detail"]), expected)
+
+    def test_more_than_ten_changes_take_several_calls(self):
+        outcomes = [self.change | {"request_id": str(number)} for number in range(23)]
+        for count in (10, 10, 3):
+            self.answer(accepted(count))
+        self.handler(batch(outcomes), None)
+        ids = [json.loads(entry["Detail"])["request_id"] for call in self.sent for entry in call]
+        self.assertEqual(ids, [str(number) for number in range(23)])
+
+    def test_a_partial_failure_fails_the_invocation_after_the_rest_was_sent(self):
+        refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "Rate exceeded"}
+        partial = {"FailedEntryCount": 1, "Entries": [refused] + accepted(9)["Entries"]}
+        self.answer(partial)
+        self.answer(accepted(2))
+        with self.assertRaisesRegex(RuntimeError, "refused 1 events: ThrottlingException"):
+            self.handler(batch([self.change] * 12), None)
+        self.assertEqual([len(call) for call in self.sent], [10, 2])
+
+    def test_a_failed_call_fails_the_invocation(self):
+        self.stub.add_client_error("put_events", "InternalException", http_status_code=500)
+        with self.assertRaises(ClientError):
+            self.handler(batch([self.change]), None)
+
+    def test_a_control_message_sends_nothing(self):
+        self.handler(batch([], kind="CONTROL_MESSAGE"), None)
+        self.assertEqual(self.sent, [])
+
+
+class Template(unittest.TestCase):
+    """What the template says twice, or must not say."""
+
+    def test_the_dashboard_shows_every_violation_that_the_policy_knows(self):
+        source = (stack.ROOT / "src" / "policy" / "rule.rs").read_text()
+        function = source.split("pub fn code(", 1)[1].split("\n    }\n", 1)[0]
+        known = {part.split('"')[1] for part in function.split("=> ")[1:]}
+        body = TEMPLATE["Resources"]["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+        json.loads(body)
+        self.assertEqual(set(re.findall(r'"violation_(\w+)"', body)), known)
+
+    def test_the_function_may_write_its_log_and_nothing_of_cognito(self):
+        role = yaml.safe_dump(TEMPLATE["Resources"]["ChangePasswordRole"])
+        self.assertIn("logs:PutLogEvents", role)
+        self.assertNotIn("cognito", role)
+
+    def test_alarms_on_codes_name_codes_of_the_contract(self):
+        contract = (stack.ROOT / "openapi.yaml").read_text()
+        codes = []
+        for resource in TEMPLATE["Resources"].values():
+            if resource["Type"] == "AWS::CloudWatch::Alarm":
+                for dimension in resource["Properties"]["Dimensions"]:
+                    codes += [dimension["Value"]] if dimension["Name"] == "code" else []
+        self.assertEqual(len(codes), 4)
+        for code in codes:
+            self.assertIn(f"urn:change-password:problem:{code}", contract)
+
+
+if __name__ == "__main__":
+    unittest.main()
