@@ -1,0 +1,168 @@
+# What template.yaml deploys at the least, for those who use Terraform: the API with its authorizer
+# and throttles, the function, its log and its role. Alarms, dashboard and events are left to you.
+#
+#   cargo lambda build --release --arm64 --locked --bin change-password --output-format zip
+#   terraform -chdir=docs/terraform apply
+
+terraform {
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.40, < 7"
+    }
+  }
+}
+
+variable "name" {
+  type    = string
+  default = "change-password"
+}
+
+variable "region" {
+  type        = string
+  description = "The region of the user pool."
+}
+
+variable "user_pool_id" {
+  type = string
+}
+
+variable "user_pool_client_ids" {
+  type = list(string)
+}
+
+provider "aws" {
+  region = var.region
+}
+
+locals {
+  zip = "${path.module}/../../target/lambda/change-password/bootstrap.zip"
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = 30
+}
+
+# No Cognito permission: the user's own token is what allows the change.
+resource "aws_iam_role" "function" {
+  name = var.name
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Principal = { Service = "lambda.amazonaws.com" }
+      Action    = "sts:AssumeRole"
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "write_log" {
+  name = "write-log"
+  role = aws_iam_role.function.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = "${aws_cloudwatch_log_group.function.arn}:*"
+    }]
+  })
+}
+
+resource "aws_lambda_function" "change_password" {
+  function_name    = var.name
+  filename         = local.zip
+  source_code_hash = filebase64sha256(local.zip)
+  handler          = "bootstrap"
+  runtime          = "provided.al2023"
+  architectures    = ["arm64"]
+  memory_size      = 256
+  timeout          = 15
+  role             = aws_iam_role.function.arn
+
+  logging_config {
+    log_format = "JSON"
+    # Not above INFO, at which Lambda would drop audit events and metrics.
+    application_log_level = "INFO"
+    log_group             = aws_cloudwatch_log_group.function.name
+  }
+
+  environment {
+    variables = {
+      USER_POOL_ID               = var.user_pool_id
+      USER_POOL_CLIENT_IDS       = join(",", var.user_pool_client_ids)
+      COGNITO_CONNECT_TIMEOUT_MS = "1000"
+      COGNITO_CALL_TIMEOUT_MS    = "5000"
+    }
+  }
+}
+
+resource "aws_apigatewayv2_api" "api" {
+  name          = var.name
+  protocol_type = "HTTP"
+}
+
+resource "aws_apigatewayv2_authorizer" "access_token" {
+  api_id           = aws_apigatewayv2_api.api.id
+  name             = "AccessToken"
+  authorizer_type  = "JWT"
+  identity_sources = ["$request.header.Authorization"]
+
+  jwt_configuration {
+    issuer   = "https://cognito-idp.${var.region}.amazonaws.com/${var.user_pool_id}"
+    audience = var.user_pool_client_ids
+  }
+}
+
+resource "aws_apigatewayv2_integration" "function" {
+  api_id                 = aws_apigatewayv2_api.api.id
+  integration_type       = "AWS_PROXY"
+  integration_uri        = aws_lambda_function.change_password.invoke_arn
+  payload_format_version = "2.0"
+}
+
+resource "aws_apigatewayv2_route" "change" {
+  api_id               = aws_apigatewayv2_api.api.id
+  route_key            = "POST /change-password"
+  target               = "integrations/${aws_apigatewayv2_integration.function.id}"
+  authorization_type   = "JWT"
+  authorizer_id        = aws_apigatewayv2_authorizer.access_token.id
+  authorization_scopes = ["aws.cognito.signin.user.admin"]
+}
+
+resource "aws_apigatewayv2_route" "policy" {
+  for_each  = toset(["GET", "HEAD"])
+  api_id    = aws_apigatewayv2_api.api.id
+  route_key = "${each.key} /password-policy"
+  target    = "integrations/${aws_apigatewayv2_integration.function.id}"
+}
+
+resource "aws_apigatewayv2_stage" "default" {
+  api_id      = aws_apigatewayv2_api.api.id
+  name        = "$default"
+  auto_deploy = true
+
+  default_route_settings {
+    throttling_rate_limit  = 50
+    throttling_burst_limit = 100
+  }
+
+  # Below Cognito's quota: see the arithmetic in template.yaml.
+  route_settings {
+    route_key              = aws_apigatewayv2_route.change.route_key
+    throttling_rate_limit  = 5
+    throttling_burst_limit = 10
+  }
+}
+
+resource "aws_lambda_permission" "api" {
+  action        = "lambda:InvokeFunction"
+  function_name = aws_lambda_function.change_password.function_name
+  principal     = "apigateway.amazonaws.com"
+  source_arn    = "${aws_apigatewayv2_api.api.execution_arn}/*/*"
+}
+
+output "endpoint" {
+  value = aws_apigatewayv2_api.api.api_endpoint
+}
