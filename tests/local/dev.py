@@ -135,13 +135,14 @@ def both(function_port, cognito_port, output=None):
     stack.build("--package", "fake-cognito")
     fake = ["cargo", "run", "--quiet", "--package", "fake-cognito", "--"]
     fake += ["--port", str(cognito_port), "--pool-id", POOL, "--client-id", CLIENT]
+    fake += ["--password", PASSWORD, "--function-url", url]
     settings = {
         "USER_POOL_ID": POOL,
         "USER_POOL_CLIENT_IDS": CLIENT,
         "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": cognito,
     }
     with (
-        stack.running(*fake, "--password", PASSWORD, output=output) as cognito_process,
+        stack.running(*fake, output=output) as cognito_process,
         stack.function(function_port, output=output, **settings) as function_process,
     ):
         stack.wait_for(f"{cognito}/{POOL}/.well-known/jwks.json", cognito_process)
@@ -161,9 +162,10 @@ def main():
         token = access_token(entry)
         if checking:
             return check(token, steps, entry)
-        print(f"\nThe function is at {url}, and compiled again when a file changes.")
+        print(f"\nTo try it in a browser: {cognito}/")
+        print(f"The function is at {url}, and compiled again when a file changes.")
         print(f"The fake Cognito is at {cognito}; its faults: tests/fake-cognito/src/lib.rs.")
-        print("Ctrl-C stops both. To try them, paste in this order:\n")
+        print("Ctrl-C stops both. To try them in a shell, paste in this order:\n")
         print(as_shell(token, steps, entry), flush=True)
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)

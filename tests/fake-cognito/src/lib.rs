@@ -35,6 +35,11 @@
 //! | `empty` | nothing is done; `200` with an empty body |
 //! | `LimitExceededException` | nothing is done; this exception with its usual text |
 //! | `NotAuthorizedException: User is disabled.` | likewise, with a text of your own |
+//!
+//! # Page
+//!
+//! `GET /` is a page on which the demo user signs in and changes the password through the function,
+//! which is at another origin, with a fault of choice.
 
 #![expect(
     clippy::must_use_candidate,
@@ -109,6 +114,8 @@ pub struct Options {
     pub policy: PasswordPolicy,
     /// How long access and ID tokens are good for.
     pub token_lifetime: Duration,
+    /// Where the page at `/` finds the function.
+    pub function_url: String,
     /// Whether to print one line for each request: what was asked and how it ended, no secrets.
     pub log: bool,
 }
@@ -122,6 +129,7 @@ impl Default for Options {
             issuer: Issuer::default(),
             policy: PasswordPolicy::default(),
             token_lifetime: Duration::from_hours(1),
+            function_url: "http://127.0.0.1:9000".into(),
             log: false,
         }
     }

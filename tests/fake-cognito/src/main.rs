@@ -9,9 +9,11 @@ use fake_cognito::{FakeCognito, Issuer, Options, User};
 const USAGE: &str = "\
 Usage: fake-cognito [--port 9229] [--pool-id eu-west-1_LocalDev0] [--client-id ID]
                     [--password PASSWORD] [--issuer aws|local]
+                    [--function-url http://127.0.0.1:9000]
 
 Serves Cognito's API on 127.0.0.1 with one user, demo, whose password is
-Correct-Horse-7-Battery unless --password says otherwise.";
+Correct-Horse-7-Battery unless --password says otherwise, and a page that
+calls the function.";
 
 /// How long a request under way may take once we are told to stop: a fault may be stalling it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -42,6 +44,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
             "--pool-id" => options.pool_id = value,
             "--client-id" => options.client_id = value,
             "--password" => password = value,
+            "--function-url" => options.function_url = value,
             "--issuer" => {
                 options.issuer = match value.as_str() {
                     "aws" => Issuer::Aws,

@@ -21,8 +21,9 @@ use tokio::sync::watch;
 
 use crate::fault::Faults;
 use crate::token::unique_id;
-use crate::{Exception, Fault, Operation, Shared};
+use crate::{Exception, Fault, Operation, Options, Shared};
 
+const PAGE: &str = include_str!("page.html");
 const AMZ_JSON: &str = "application/x-amz-json-1.1";
 const ERROR_TYPE: &str = "x-amzn-errortype";
 const DROPPED: &str = "dropped";
@@ -66,6 +67,8 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Outcome {
         (head.uri.path().to_owned(), Ok(control_answer(shared, &head.method, control, &body)))
     } else if let Some(operation) = operation(&head, &shared.options.pool_id) {
         (format!("{operation:?}"), answer_with_faults(shared, operation, &body).await)
+    } else if head.method == Method::GET && head.uri.path() == "/" {
+        ("page".to_owned(), Ok(reply(200, "text/html; charset=utf-8", page(&shared.options))))
     } else {
         let unknown = Exception::usual("UnknownOperationException");
         (head.method.to_string(), Ok(answer(Err(unknown), AMZ_JSON)))
@@ -81,6 +84,13 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Outcome {
         }
     }
     outcome
+}
+
+/// The page, told where the function is and which client it is.
+fn page(options: &Options) -> String {
+    let settings =
+        [("{{function-url}}", &options.function_url), ("{{client-id}}", &options.client_id)];
+    settings.iter().fold(PAGE.to_owned(), |page, (name, value)| page.replace(name, value))
 }
 
 /// Which operation a request is for, if any.
