@@ -9,9 +9,10 @@ ARM64 := aarch64-unknown-linux-gnu
 # All of it compiles into target/, one at a time.
 .NOTPARALLEL:
 
-.PHONY: help dev test fmt lint unit fuzz-check deny e2e dev-check schemathesis load-check \
-  audit forwarder sam-validate cfn-lint checkov sam-build \
-  bench corpus faults load fuzz package clean
+CHECKS := lint unit fuzz-check deny e2e dev-check page schemathesis load-check \
+  audit forwarder sam-validate cfn-lint checkov sam-build
+
+.PHONY: help dev test fmt $(CHECKS) bench corpus faults load fuzz package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +20,7 @@ help: ## List the targets
 dev: .venv/installed ## Run the function and a fake Cognito here, and print commands to try
 	@.venv/bin/python tests/local/dev.py
 
-test: lint unit fuzz-check deny e2e dev-check schemathesis load-check audit ## Run every check, as CI does
-test: forwarder sam-validate cfn-lint checkov sam-build
+test: $(CHECKS) ## Run every check, as CI does
 
 fmt: ## Format the Rust code
 	cargo fmt --all
@@ -42,6 +42,9 @@ e2e: .venv/installed ## Change a real password: moto as Cognito, cargo lambda wa
 
 dev-check: .venv/installed ## Try the commands that `make dev` prints
 	.venv/bin/python tests/local/dev.py --check
+
+page: .venv/installed ## Use the page of `make dev` in a headless Chromium
+	.venv/bin/python tests/local/page.py
 
 schemathesis: .venv/installed ## Hold the function to openapi.yaml
 	.venv/bin/openapi-spec-validator openapi.yaml
