@@ -12,6 +12,9 @@ ARM64 := aarch64-unknown-linux-gnu
 CHECKS := lint unit fuzz-check deny e2e dev-check page schemathesis load-check \
   audit forwarder sam-validate cfn-lint checkov sam-build
 
+CHECKS := lint unit fuzz-check deny e2e dev-check page clients schemathesis load-check \
+  audit forwarder sam-validate cfn-lint checkov sam-build
+
 .PHONY: help dev test fmt $(CHECKS) bench corpus faults load fuzz package clean
 
 help: ## List the targets
@@ -45,6 +48,9 @@ dev-check: .venv/installed ## Try the commands that `make dev` prints
 
 page: .venv/installed ## Use the page of `make dev` in a headless Chromium
 	.venv/bin/python tests/local/page.py
+
+clients: .venv/installed ## Check and run the client of docs/clients/typescript.md
+	.venv/bin/python tests/local/clients.py
 
 schemathesis: .venv/installed ## Hold the function to openapi.yaml
 	.venv/bin/openapi-spec-validator openapi.yaml

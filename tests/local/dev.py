@@ -126,8 +126,8 @@ def port(variable, default):
 
 
 @contextlib.contextmanager
-def both(function_port, cognito_port, output=None):
-    """Runs the function and a fake Cognito until the `with` block ends."""
+def both(function_port, cognito_port, output=None, **settings):
+    """Runs the function, with these settings too, and a fake Cognito until the `with` block ends."""
     url = f"http://{stack.HOST}:{function_port}"
     cognito = f"http://{stack.HOST}:{cognito_port}"
     # One at a time, as they will be run: together they would share features and compile again.
@@ -140,6 +140,7 @@ def both(function_port, cognito_port, output=None):
         "USER_POOL_ID": POOL,
         "USER_POOL_CLIENT_IDS": CLIENT,
         "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": cognito,
+        **settings,
     }
     with (
         stack.running(*fake, output=output) as cognito_process,

@@ -1,0 +1,327 @@
+// The client of docs/clients/typescript.md against the function and the fake Cognito, with a proxy
+// on either side of the function that loses what the fake's faults cannot.
+
+import assert from "node:assert/strict";
+import http from "node:http";
+import net from "node:net";
+import { after, before, beforeEach, test } from "node:test";
+
+const env = process.env;
+const { PasswordClient, keeps } = await import(env.CLIENT);
+const [OLD, NEW] = [env.PASSWORD, env.NEW_PASSWORD];
+
+// Between the app and the function. A fault is for one request: an answer to give in the function's
+// place, "lose" for an answer that does not arrive, "refuse" for a request that does not.
+let faults = [];
+let seen = [];
+const front = http.createServer(async (request, response) => {
+  const chunks = await request.toArray();
+  const fault = faults.shift();
+  if (fault === "refuse") return request.socket.destroy();
+  if (fault?.status) {
+    seen.push(fault.status);
+    response.writeHead(fault.status, { "Content-Type": "application/json" });
+    return response.end(JSON.stringify({ message: "API Gateway's own" }));
+  }
+  const { method, url, headers } = request;
+  const forward = http.request(env.FUNCTION + url, { method, headers }, (answer) => {
+    seen.push(answer.statusCode);
+    if (fault === "lose") return request.socket.destroy();
+    response.writeHead(answer.statusCode, answer.headers);
+    answer.pipe(response);
+  });
+  forward.end(Buffer.concat(chunks));
+});
+
+// Between the function and Cognito: open, or nobody listens.
+const sockets = new Set();
+const way = net.createServer((socket) => {
+  const onward = net.connect(new URL(env.COGNITO).port, "127.0.0.1");
+  for (const [one, other] of [[socket, onward], [onward, socket]]) {
+    sockets.add(one);
+    one.on("error", () => other.destroy()).on("close", () => other.destroy()).pipe(other);
+  }
+});
+const open = () => new Promise((done) => way.listen(Number(env.WAY), "127.0.0.1", done));
+function close() {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  return new Promise((done) => way.close(done));
+}
+
+// The client's pauses are kept short, and noted; others' timers go on as they are.
+let pauses = [];
+const setTimeoutInFull = globalThis.setTimeout;
+globalThis.setTimeout = (callback, milliseconds, ...more) => {
+  const isPause = milliseconds >= 2000 && milliseconds < 4000;
+  if (isPause) pauses.push(milliseconds);
+  return setTimeoutInFull(callback, isPause ? milliseconds / 100 : milliseconds, ...more);
+};
+
+async function cognito(operation, body) {
+  const answer = await fetch(env.COGNITO, {
+    method: "POST",
+    headers: { "X-Amz-Target": `AWSCognitoIdentityProviderService.${operation}` },
+    body: JSON.stringify(body),
+  });
+  return { ok: answer.ok, ...(await answer.json()) };
+}
+
+function authenticate(flow, parameters) {
+  const body = { AuthFlow: flow, ClientId: env.CLIENT_ID, AuthParameters: parameters };
+  return cognito("InitiateAuth", body);
+}
+
+const signIn = (password) =>
+  authenticate("USER_PASSWORD_AUTH", { USERNAME: env.USERNAME, PASSWORD: password });
+
+/** A session as an app has one. */
+class Session {
+  static async start() {
+    const session = new Session();
+    ({ AccessToken: session.token, RefreshToken: session.refreshToken } =
+      (await signIn(OLD)).AuthenticationResult);
+    return session;
+  }
+
+  async accessToken(renew) {
+    if (renew) {
+      const renewed = await authenticate("REFRESH_TOKEN_AUTH", { REFRESH_TOKEN: this.refreshToken });
+      this.token = renewed.AuthenticationResult?.AccessToken ?? null;
+    }
+    return this.token;
+  }
+
+  async accepts(password) {
+    const answer = await signIn(password);
+    if (!answer.ok && answer.message !== "Incorrect username or password.") throw answer;
+    return answer.ok;
+  }
+
+  /** Makes the token look expired: what the function tells by its claims. */
+  expire() {
+    const [header, claims, signature] = this.token.split(".");
+    const expired = { ...JSON.parse(Buffer.from(claims, "base64url")), exp: 1 };
+    this.token = [header, Buffer.from(JSON.stringify(expired)).toString("base64url"), signature].join(".");
+  }
+}
+
+const control = (method, path, body) =>
+  fetch(`${env.COGNITO}/_fake/${path}`, { method, body: body && JSON.stringify(body) });
+
+/** Makes Cognito fail, once or always. */
+const fail = (fault, more) =>
+  control("POST", "faults", { operation: "ChangePassword", fault, ...more });
+
+let client;
+let session;
+
+const change = (more) =>
+  client.change({ previousPassword: OLD, proposedPassword: NEW, ...more });
+
+async function assertInForce(password) {
+  assert.ok((await signIn(password)).ok);
+  assert.equal((await signIn(password === OLD ? NEW : OLD)).ok, false);
+}
+
+before(async () => {
+  await open();
+  await new Promise((done) => front.listen(0, "127.0.0.1", done));
+});
+
+after(async () => {
+  front.close();
+  front.closeAllConnections();
+  way.close();
+  for (const socket of sockets) socket.destroy();
+});
+
+beforeEach(async () => {
+  await control("POST", "reset");
+  [faults, seen, pauses] = [[], [], []];
+  session = await Session.start();
+  client = new PasswordClient(`http://127.0.0.1:${front.address().port}`, session);
+});
+
+const CHANGED = { kind: "changed", signedOutEverywhere: false };
+
+test("a change is made", async () => {
+  assert.deepEqual(await change(), CHANGED);
+  await assertInForce(NEW);
+});
+
+test("signing out everywhere ends this session too", async () => {
+  const outcome = await change({ signOutEverywhere: true });
+  assert.deepEqual(outcome, { kind: "changed", signedOutEverywhere: true });
+  await assertInForce(NEW);
+  const again = await client.change({ previousPassword: NEW, proposedPassword: OLD });
+  assert.deepEqual(again, { kind: "signInAgain" });
+});
+
+test("a sign-out that Cognito refuses leaves the change as it is", async () => {
+  await fail("InternalErrorException", { operation: "GlobalSignOut", always: true });
+  assert.deepEqual(await change({ signOutEverywhere: true }), CHANGED);
+  await assertInForce(NEW);
+});
+
+test("each broken rule is listed", async () => {
+  const { kind, violations } = await change({ proposedPassword: "short" });
+  assert.equal(kind, "policyViolated");
+  const codes = violations.map((violation) => violation.code);
+  for (const code of ["too_short", "missing_uppercase", "missing_digit", "missing_symbol"]) {
+    assert.ok(codes.includes(code), code);
+  }
+});
+
+test("a wrong previous password is told as that", async () => {
+  const outcome = await change({ previousPassword: "Wrong-Horse-7-Battery" });
+  assert.deepEqual(outcome, { kind: "previousPasswordIncorrect" });
+  assert.deepEqual(seen, [403]);
+  await assertInForce(OLD);
+});
+
+test("an expired token is renewed and the change made", async () => {
+  session.expire();
+  assert.deepEqual(await change(), CHANGED);
+  assert.deepEqual(seen, [401, 204]);
+});
+
+test("a token is renewed once", async () => {
+  await fail("NotAuthorizedException: Access Token has been revoked", { always: true });
+  assert.deepEqual(await change(), { kind: "signInAgain" });
+  assert.deepEqual(seen, [401, 401]);
+});
+
+test("who tries too often or too fast has to wait", async () => {
+  await fail("LimitExceededException");
+  assert.deepEqual(await change(), { kind: "wait", seconds: 3600 });
+  await fail("TooManyRequestsException");
+  assert.deepEqual(await change(), { kind: "wait", seconds: 2 });
+});
+
+test("what did not reach Cognito is sent three times, with pauses", async () => {
+  await close();
+  try {
+    assert.deepEqual(await change(), { kind: "tryLater" });
+  } finally {
+    await open();
+  }
+  assert.deepEqual(seen, [503, 503, 503]);
+  // Those of the client have a random part, and the timers of Node's own fetch have none.
+  const waits = pauses.filter((pause) => !Number.isInteger(pause));
+  assert.equal(waits.length, 2);
+  assert.ok(waits.every((wait) => wait >= 2000 && wait < 4000), `${waits}`);
+  await assertInForce(OLD);
+});
+
+test("what reaches Cognito the second time is done", async () => {
+  await close();
+  const outcome = change();
+  while (seen.length === 0) await new Promise(setImmediate);
+  await open();
+  assert.deepEqual(await outcome, CHANGED);
+  assert.deepEqual(seen, [503, 204]);
+});
+
+test("an unknown outcome is settled by signing in", async () => {
+  await fail("drop-before", { always: true });
+  assert.deepEqual(await change(), { kind: "notChanged" });
+  await fail("drop-after", { always: true });
+  assert.deepEqual(await change(), CHANGED);
+  assert.deepEqual(seen, [504, 504]);
+  await assertInForce(NEW);
+});
+
+test("an outcome that signing in does not tell is unknown", async () => {
+  await fail("drop-after", { always: true });
+  await fail("drop-before", { operation: "InitiateAuth" });
+  assert.deepEqual(await change(), { kind: "unknown" });
+});
+
+test("an answer that is lost on its way to the app is settled, and nothing sent again", async () => {
+  faults = ["refuse"];
+  assert.deepEqual(await change(), { kind: "notChanged" });
+  faults = ["lose"];
+  assert.deepEqual(await change(), CHANGED);
+  assert.deepEqual(seen, [204]);
+  await assertInForce(NEW);
+});
+
+test("API Gateway's own answers go by their status", async () => {
+  const rows = [
+    [400, { kind: "failed", requestId: undefined }],
+    [403, { kind: "signInAgain" }],
+    [404, { kind: "failed", requestId: undefined }],
+    [429, { kind: "wait", seconds: 2 }],
+    [500, { kind: "notChanged" }],
+    [503, { kind: "notChanged" }],
+    [504, { kind: "notChanged" }],
+  ];
+  for (const [status, outcome] of rows) {
+    faults = [{ status }];
+    assert.deepEqual(await change(), outcome, `${status}`);
+  }
+  seen = [];
+  faults = [{ status: 401 }];
+  assert.deepEqual(await change(), CHANGED);
+  assert.deepEqual(seen, [401, 204]);
+});
+
+test("each refusal of Cognito has its outcome", async () => {
+  const rows = {
+    PasswordResetRequiredException: "resetPassword",
+    UserNotConfirmedException: "confirmAccount",
+    ForbiddenException: "notAllowed",
+    PasswordHistoryPolicyViolationException: "policyViolated",
+    "NotAuthorizedException: User is disabled.": "accountDisabled",
+    "NotAuthorizedException: Who knows why": "notAllowed",
+    "NotAuthorizedException: Access Token does not have required scopes": "signInAgain",
+  };
+  for (const [fault, kind] of Object.entries(rows)) {
+    await fail(fault);
+    assert.equal((await change()).kind, kind, fault);
+  }
+});
+
+test("a failure has the id that leads to the log", async () => {
+  for (const fault of ["InternalErrorException", "ResourceNotFoundException"]) {
+    await fail(fault);
+    const { kind, requestId } = await change();
+    assert.equal(kind, "failed");
+    assert.match(requestId, /^[0-9a-f-]{36}$/);
+  }
+  assert.deepEqual(seen, [502, 500]);
+});
+
+test("the policy is sent once and then known by its tag", async () => {
+  const first = await client.policy();
+  assert.equal(first.minLength, 12);
+  assert.equal(await client.policy(), first);
+  assert.deepEqual(seen, [200, 304]);
+});
+
+test("the checklist says what the function says", async () => {
+  const { rules, symbols } = await client.policy();
+  const passwords = [
+    "", "a", "A1!", "aaaa", "Ab1!Ab1!Ab1!", "ab1!AB1!Ab1!", "Abcdefg-1", " Purple-Monkey-8 ", "\u00a0Purple-Monkey-8",
+    "Purple-Monkey-8\u0085", "\ufeffPurple-Monkey-88888", "🔑🔑🔑🔑", "🔑".repeat(11) + "A", "Ab1!".repeat(11),
+    "Correct-Horse-7-Batter", "Correct-Horse-8-Batteryy", "Correct-Horse-7-Battery!!!", "ΣσςΣσςΣσς", "İi̇İi̇İi̇",
+    "\u{10FFFF}".repeat(41), "pUrple monkey", "12345678901234", "LOWERLESS-1234-8",
+  ];
+  const checkable = rules.filter((rule) => rule.clientCheckable);
+  const broken = new Set();
+  for (const password of passwords) {
+    const { kind, violations } = await change({ proposedPassword: password });
+    assert.equal(kind, "policyViolated", password);
+    const codes = violations.map((violation) => violation.code);
+    for (const rule of checkable) {
+      const kept = keeps(rule, symbols, password, OLD);
+      assert.equal(kept, !codes.includes(rule.code), `${rule.code} of ${JSON.stringify(password)}`);
+      if (!kept) broken.add(rule.code);
+    }
+  }
+  assert.deepEqual([...broken].sort(), checkable.map((rule) => rule.code).sort());
+  for (const rule of rules.filter((rule) => !rule.clientCheckable)) {
+    assert.equal(keeps(rule, symbols, "password", OLD), undefined);
+  }
+});
