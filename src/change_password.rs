@@ -84,6 +84,7 @@ impl ChangePassword {
         } else {
             None
         };
+        record.signed_out_everywhere = signed_out_everywhere;
         Ok(Changed { signed_out_everywhere })
     }
 

@@ -36,6 +36,8 @@ pub struct Record {
     pub user_agent: Option<String>,
     /// The user that the token names.
     pub user: User,
+    /// Whether the user's sessions were ended; none when that was not asked for, or nothing changed.
+    pub signed_out_everywhere: Option<bool>,
     /// Cognito's own id of the call that changes the password.
     pub cognito_request_id: Option<String>,
     /// The time that the policy took, without what had to be fetched; none where it was not asked.
@@ -81,6 +83,8 @@ struct Line<'a> {
     code: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     violations: Option<Vec<&'static str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_out_everywhere: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sub: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,7 +145,7 @@ impl Journal {
         let metrics = self.metrics(outcome, record);
         let now = DateTime::from(SystemTime::now()).to_millis().unwrap_or_default();
         let line = Line {
-            timestamp: DateTime::from_millis(now).to_string(),
+            timestamp: timestamp(now),
             level: outcome.level(),
             message: "outcome",
             audit_version: VERSION,
@@ -150,6 +154,7 @@ impl Journal {
             status: outcome.status,
             code: outcome.code.unwrap_or("ok"),
             violations: outcome.violations().map(|broken| broken.map(Violation::code).collect()),
+            signed_out_everywhere: record.signed_out_everywhere,
             sub: record.user.sub.as_deref(),
             client_id: record.user.client_id.as_deref(),
             source_ip: record.source_ip.as_deref(),
@@ -252,9 +257,27 @@ impl Metric {
     }
 }
 
+/// Milliseconds since 1970 as a date and time, with all three digits, so that texts sort as times.
+fn timestamp(milliseconds: i64) -> String {
+    let (seconds, rest) = (milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
+    let time = DateTime::from_secs(seconds).to_string();
+    format!("{}.{rest:03}Z", time.trim_end_matches('Z'))
+}
+
 /// What lies under an error, outermost first.
 fn cause(error: &Error) -> Option<String> {
     let sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
     let texts: Vec<_> = sources.map(ToString::to_string).collect();
     (!texts.is_empty()).then(|| texts.join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_has_all_its_digits() {
+        assert_eq!(timestamp(1_795_521_600_120), "2026-11-24T12:00:00.120Z");
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00.000Z");
+    }
 }

@@ -1,6 +1,6 @@
 //! Each request leaves one line, which is an audit event and holds metrics.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fake_cognito::{Fault, Operation};
 use serde_json::{Value, json};
@@ -136,4 +136,59 @@ fn described(line: &Value) -> BTreeSet<String> {
         }
     }
     names
+}
+
+/// The table of `docs/audit-event.md`: when each member is there, and of which type it is.
+fn table() -> BTreeMap<&'static str, (&'static str, &'static str)> {
+    let page = include_str!("../../docs/audit-event.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.split(" | ").collect();
+        (cells[0].trim_end_matches('`'), (cells[2], cells[1]))
+    })
+    .collect()
+}
+
+#[track_caller]
+fn assert_documented(line: &Value) {
+    let table = table();
+    for (name, value) in line.as_object().unwrap() {
+        let row = if name.starts_with("violation_") { "violation_<code>" } else { name };
+        let (_, r#type) = table.get(row).unwrap_or_else(|| panic!("{name} is not described"));
+        let found = match value {
+            Value::String(_) => "string",
+            Value::Number(number) if number.is_u64() => "integer",
+            Value::Array(_) => "array",
+            Value::Bool(_) => "boolean",
+            Value::Object(_) => "object",
+            _ => "something else",
+        };
+        assert_eq!(found, *r#type, "{name}");
+    }
+    for (name, (presence, _)) in table {
+        assert!(presence != "always" || !line[name].is_null(), "{name} is missing in {line}");
+    }
+    described(line);
+}
+
+#[tokio::test]
+async fn the_page_describes_each_member_and_none_besides() {
+    let trail = Trail::start("Page/1").await;
+    trail.post(&weak()).await;
+    trail.function.cognito.fail_next(Operation::ChangePassword, Fault::DropBefore);
+    trail.post(&change()).await;
+    let mut everywhere = change();
+    everywhere["signOutEverywhere"] = true.into();
+    trail.post(&everywhere).await;
+
+    let lines = trail.lines();
+    lines.iter().for_each(assert_documented);
+    let written: BTreeSet<_> = lines
+        .iter()
+        .flat_map(|line| line.as_object().unwrap().keys().map(String::as_str))
+        .collect();
+    assert!(written.contains("violation_too_short"));
+    let described: BTreeSet<_> = table().into_keys().collect();
+    let unwritten: Vec<_> = described.difference(&written).copied().collect();
+    assert_eq!(unwritten, ["violation_<code>"]);
 }

@@ -14,7 +14,7 @@ import stack
 
 PAGE = (stack.ROOT / "docs" / "audit-event.md").read_text()
 TOKEN = re.compile(r'\s*("[^"]*"|[0-9]+|@?[A-Za-z_][\w.]*|>=|[=\[\](),*])')
-TYPES = {"string": str, "integer": int, "number": (int, float), "array": list, "object": dict}
+TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
 # What Insights adds to each event, of which the page uses this.
 SYSTEM_FIELDS = {"@message"}
 
