@@ -1,4 +1,4 @@
-"""What no linter sees of template.yaml: its forwarder, run on real batches, and how it hangs together."""
+"""What no linter sees of template.yaml: what its forwarder does, and what fits together."""
 
 import base64
 import copy
@@ -70,7 +70,8 @@ def transformed():
     template = copy.deepcopy(TEMPLATE)
     # `sam deploy` puts in where it has uploaded the code.
     template["Resources"]["ChangePassword"]["Properties"]["CodeUri"] = "s3://bucket/key"
-    values = {name: parameter.get("Default", "") for name, parameter in TEMPLATE["Parameters"].items()}
+    parameters = TEMPLATE["Parameters"].items()
+    values = {name: parameter.get("Default", "") for name, parameter in parameters}
     session = boto3.Session(region_name="eu-west-1")
     # It warns of a feature toggle that only AWS has.
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
@@ -84,9 +85,9 @@ def references(value, resources):
     if isinstance(value, dict):
         for key, inner in value.items():
             if key in ("Ref", "Fn::GetAtt", "Fn::Sub", "DependsOn"):
-                named = inner if isinstance(inner, list) else [inner]
-                words = re.findall(r"\w+", " ".join(part for part in named if isinstance(part, str)))
-                found.update(words)
+                parts = inner if isinstance(inner, list) else [inner]
+                for part in parts:
+                    found.update(re.findall(r"\w+", part) if isinstance(part, str) else ())
             found |= references(inner, resources)
     elif isinstance(value, list):
         for inner in value:
@@ -157,6 +158,18 @@ class Forwarder(unittest.TestCase):
         self.assertEqual(self.sent, [])
 
 
+    def test_the_subscription_takes_the_changes_out_of_all_outcomes_and_nothing_else(self):
+        events = TEMPLATE["Resources"]["Forwarder"]["Properties"]["Events"]
+        pattern = events["PasswordChanged"]["Properties"]["FilterPattern"].strip()
+        term = r'\(\$\.(\w+) = "([^"]*)"\)'
+        self.assertRegex(pattern, rf"^\{{ {term}( && {term})* \}}$")
+        wanted = dict(re.findall(term, pattern))
+        taken = [line for line in audit.samples() if wanted.items() <= line.items()]
+        self.assertEqual({line["status"] for line in taken}, {200, 204})
+        kinds = {(line["operation"], line["code"]) for line in taken}
+        self.assertEqual(kinds, {("changePassword", "ok")})
+
+
 class Template(unittest.TestCase):
     """What the template says twice, or must not say."""
 
@@ -177,9 +190,9 @@ class Template(unittest.TestCase):
         self.assertEqual(parameters(settings), parameters(description))
 
     def test_no_resource_needs_one_that_needs_it(self):
-        # CloudFormation refuses such a circle; cfn-lint does not see one through a deployment group.
+        # CloudFormation refuses such a circle; cfn-lint sees none through a deployment group.
         resources = transformed()
-        waiting = {name: references(resource, resources) - {name} for name, resource in resources.items()}
+        waiting = {name: references(value, resources) - {name} for name, value in resources.items()}
         while ready := {name for name, needs in waiting.items() if not needs & set(waiting)}:
             waiting = {name: needs for name, needs in waiting.items() if name not in ready}
         self.assertEqual(waiting, {})
