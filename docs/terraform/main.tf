@@ -1,5 +1,6 @@
 # What template.yaml deploys at the least, for those who use Terraform: the API with its authorizer
-# and throttles, the function, its log and its role. Alarms, dashboard and events are left to you.
+# and throttles, the function, its log and its role. Access log, alarms, dashboard and events are
+# left to you.
 #
 #   cargo lambda build --release --arm64 --locked --bin change-password --output-format zip
 #   terraform -chdir=docs/terraform apply
