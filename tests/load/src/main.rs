@@ -5,7 +5,6 @@
 //! an hour; each has one request under way at most, so that its password is always known.
 
 mod mix;
-mod runtime_api;
 
 use std::collections::VecDeque;
 use std::error::Error;

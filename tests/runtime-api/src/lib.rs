@@ -15,13 +15,14 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 
 /// A running stand-in, which stops when dropped.
-pub(crate) struct RuntimeApi {
+#[derive(Debug)]
+pub struct RuntimeApi {
     address: String,
     time_limit: Duration,
     queue: mpsc::UnboundedSender<Invocation>,
@@ -30,26 +31,38 @@ pub(crate) struct RuntimeApi {
 }
 
 /// What a function made of an event.
-pub(crate) struct Answer {
+#[derive(Debug)]
+pub struct Answer {
     /// What was posted to `…/response`, or to `…/error`.
-    pub(crate) result: Result<Bytes, Bytes>,
+    pub result: Result<Bytes, Bytes>,
     /// From the event's way out to the answer's way in.
-    pub(crate) latency: Duration,
+    pub latency: Duration,
 }
 
+#[derive(Debug)]
 struct Invocation {
     id: String,
     event: String,
 }
 
+#[derive(Debug)]
 struct Shared {
+    polls: watch::Sender<Polls>,
     queue: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
     open: Mutex<HashMap<String, Open>>,
     strays: AtomicUsize,
     time_limit: Duration,
 }
 
+/// How often the function has asked for an invocation, and when it last did.
+#[derive(Debug, Clone, Copy)]
+struct Polls {
+    count: usize,
+    last: Instant,
+}
+
 /// An invocation that waits for its answer.
+#[derive(Debug)]
 struct Open {
     handed_out: Option<Instant>,
     answer: oneshot::Sender<Answer>,
@@ -57,11 +70,12 @@ struct Open {
 
 impl RuntimeApi {
     /// Starts on a free port, for a function with this timeout.
-    pub(crate) async fn start(time_limit: Duration) -> io::Result<Self> {
+    pub async fn start(time_limit: Duration) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (queue, receiver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
+            polls: watch::Sender::new(Polls { count: 0, last: Instant::now() }),
             queue: tokio::sync::Mutex::new(receiver),
             open: Mutex::default(),
             strays: AtomicUsize::new(0),
@@ -72,12 +86,24 @@ impl RuntimeApi {
     }
 
     /// The value for `AWS_LAMBDA_RUNTIME_API`.
-    pub(crate) fn address(&self) -> &str {
+    #[must_use]
+    pub fn address(&self) -> &str {
         &self.address
     }
 
+    /// Waits until the function has asked for so many invocations, and tells when it did.
+    ///
+    /// The first time is the end of its start; each later one, the end of what it did for an
+    /// invocation.
+    pub async fn polled(&self, times: usize) -> Instant {
+        let mut polls = self.shared.polls.subscribe();
+        let polls = polls.wait_for(|polls| polls.count >= times).await;
+        // The sender lives as long as this does.
+        polls.map_or_else(|_| Instant::now(), |polls| polls.last)
+    }
+
     /// Has the function answer an event; none when no answer comes within the function's timeout.
-    pub(crate) async fn invoke(&self, id: &str, event: String) -> Option<Answer> {
+    pub async fn invoke(&self, id: &str, event: String) -> Option<Answer> {
         let (sender, answer) = oneshot::channel();
         self.shared.open().insert(id.to_owned(), Open { handed_out: None, answer: sender });
         let invocation = Invocation { id: id.to_owned(), event };
@@ -88,7 +114,8 @@ impl RuntimeApi {
     }
 
     /// How many answers came for an invocation that was not open: a second one, or nobody's.
-    pub(crate) fn strays(&self) -> usize {
+    #[must_use]
+    pub fn strays(&self) -> usize {
         self.shared.strays.load(Ordering::Relaxed)
     }
 }
@@ -105,6 +132,9 @@ impl Shared {
     }
 
     async fn next(&self) -> Response<Full<Bytes>> {
+        self.polls.send_modify(|polls| {
+            *polls = Polls { count: polls.count + 1, last: Instant::now() };
+        });
         let Some(Invocation { id, event }) = self.queue.lock().await.recv().await else {
             return empty(StatusCode::GONE);
         };
@@ -193,6 +223,7 @@ mod tests {
         let api = RuntimeApi::start(Duration::from_millis(50)).await.unwrap();
         let function = async {
             api.shared.next().await;
+            api.polled(1).await;
             api.shared.take("1", Ok(Bytes::new()));
             api.shared.take("1", Ok(Bytes::new()));
         };
