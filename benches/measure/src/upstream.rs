@@ -1,0 +1,129 @@
+//! Cognito's place: a TLS server that answers at once, and counts.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fs, io};
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+/// Where systems keep the certificates that they trust; Amazon Linux the second.
+const SYSTEM_BUNDLES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+
+/// A running server, whose certificate is issued by an authority that was made for it.
+pub(crate) struct Upstream {
+    /// The value for `AWS_ENDPOINT_URL`.
+    pub(crate) url: String,
+    /// The authority's certificate alone.
+    pub(crate) authority: PathBuf,
+    /// The system's certificates and the authority's: what is parsed where the system is trusted.
+    pub(crate) system_and_authority: PathBuf,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct Counters {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+}
+
+/// What has reached the server since it was started.
+#[derive(Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) connections: usize,
+    pub(crate) requests: usize,
+}
+
+impl Upstream {
+    /// Starts on a free port, and writes the certificates to trust into a folder.
+    pub(crate) async fn start(folder: &Path) -> Result<Self, Box<dyn Error>> {
+        let (authority, tls) = certificates()?;
+        let system = SYSTEM_BUNDLES.iter().find_map(|path| fs::read_to_string(path).ok());
+        let paths = [folder.join("authority.pem"), folder.join("system-and-authority.pem")];
+        fs::write(&paths[0], &authority)?;
+        fs::write(&paths[1], system.unwrap_or_default() + &authority)?;
+        let [authority, system_and_authority] = paths;
+
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let url = format!("https://localhost:{}", listener.local_addr()?.port());
+        let counters = Arc::<Counters>::default();
+        tokio::spawn(accept(listener, tls, Arc::clone(&counters)));
+        Ok(Self { url, authority, system_and_authority, counters })
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            connections: self.counters.connections.load(Ordering::Relaxed),
+            requests: self.counters.requests.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Makes an authority, in PEM, and a server with a certificate of its for `localhost`.
+fn certificates() -> Result<(String, TlsAcceptor), Box<dyn Error>> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(["localhost".to_owned()])?;
+    params.use_authority_key_identifier_extension = true;
+    let certificate = params.signed_by(&key, &authority)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der())?;
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)?;
+    Ok((authority.pem(), Arc::new(config).into()))
+}
+
+async fn accept(listener: TcpListener, tls: TlsAcceptor, counters: Arc<Counters>) {
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            counters.connections.fetch_add(1, Ordering::Relaxed);
+            // How a connection ends does not matter: an answer that did not come shows.
+            tokio::spawn(serve(stream, tls.clone(), Arc::clone(&counters)));
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, tls: TlsAcceptor, counters: Arc<Counters>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let stream = tls.accept(stream).await?;
+    let service = service_fn(|request| {
+        counters.requests.fetch_add(1, Ordering::Relaxed);
+        answer(request)
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    connection.await.map_err(io::Error::other)
+}
+
+/// Answers `ChangePassword` as Cognito does, and anything else, such as the pool's keys, with JSON.
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let is_call = request.headers().contains_key("x-amz-target");
+    let _ = request.into_body().collect().await;
+    let response = Response::builder();
+    let response = if is_call {
+        response
+            .header("content-type", "application/x-amz-json-1.1")
+            .header("x-amzn-requestid", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+            .body(Full::from("{}"))
+    } else {
+        response.header("content-type", "application/json").body(Full::from(r#"{"keys":[]}"#))
+    };
+    Ok(response.expect("the headers are sound"))
+}
