@@ -86,8 +86,14 @@ sam-build: .venv/installed ## Build what `sam deploy` uploads
 	fi; \
 	$(SAM) build --parameter-overrides Architecture=$$processor
 
-bench: ## Time the policy beside the zxcvbn crate
+bench: ## Measure the function beside others, count its instructions, time the policy beside zxcvbn
+	cargo run --quiet --release --locked --package measure -- compare
+	$(MAKE) counts
 	cargo bench --locked --bench policy
+
+counts: ## Hold the instructions of a start and an answer to benches/instructions.toml
+	cargo build --release --locked --bin change-password
+	cargo run --quiet --release --locked --package measure -- count target/release/change-password
 
 corpus: ## Print the rates at which bad and good passwords are refused
 	cargo test --locked --test policy corpus -- --nocapture

@@ -116,7 +116,7 @@ impl Arena<'_> {
                     figures.later_answers.push(function.invoke().await?.wall);
                 }
                 function.settle().await?;
-                figures.cpu_of_later_answers += function.cpu()? - before;
+                figures.cpu_of_later_answers += function.cpu()?.saturating_sub(before);
             }
         }
         for ((_, figures), function) in entries.iter_mut().zip(functions) {

@@ -58,18 +58,6 @@ fn ours(places: &Places) -> Built {
     binary("ours", &places.target.join("release/change-password"))
 }
 
-/// A binary that somebody else has built, under its own name and without its size.
-pub(crate) fn prebuilt(binary: &Path) -> Built {
-    Ok(Contestant {
-        name: binary.display().to_string(),
-        program: binary.canonicalize()?,
-        arguments: Vec::new(),
-        folder: env::current_dir()?,
-        size: 0,
-        zipped: 0,
-    })
-}
-
 fn rust(places: &Places, name: &str, package: &str, profile: &str) -> Built {
     let target = places.target.join("peers");
     let mut cargo = Command::new(env!("CARGO"));
@@ -219,5 +207,5 @@ fn output(command: &mut Command) -> Result<String, Box<dyn Error>> {
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     let last = complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no message");
-    Err(format!("{:?} failed: {last}", command.get_program()).into())
+    Err(format!("{} failed: {last}", command.get_program().display()).into())
 }

@@ -1,6 +1,179 @@
-//! Instructions instead of seconds.
+//! Instructions instead of seconds: the same on a busy machine as on a quiet one.
+
 use std::error::Error;
+use std::fs;
 use std::path::Path;
-pub(crate) async fn run(_binary: &Path, _update: bool) -> Result<bool, Box<dyn Error>> {
-    Ok(true)
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use serde::Deserialize;
+
+use crate::contestants::{Contestant, Places};
+use crate::function::Function;
+use crate::upstream::Upstream;
+
+/// The committed figures.
+const FILE: &str = "benches/instructions.toml";
+
+/// How many answers come after the first.
+const LATER: u64 = 20;
+
+/// How often each is counted. Hash seeds and keys are random, so the counts differ a little.
+const RUNS: usize = 3;
+
+/// By how many hundredths a count may change.
+const TOLERANCE: u64 = 10;
+
+/// Instructions of a processor's kind.
+#[derive(Deserialize)]
+struct Counts {
+    processor: String,
+    init: u64,
+    first_answer: u64,
+    later_answer: u64,
+}
+
+/// Counts, and tells whether nothing has grown; with `update`, takes what was counted for right.
+pub(crate) async fn run(binary: &Path, update: bool) -> Result<bool, Box<dyn Error>> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("There is no valgrind here: instructions are not counted.");
+        return Ok(true);
+    }
+    let places = Places::find()?;
+    let file = places.root().join(FILE);
+    let committed: Option<Counts> =
+        fs::read_to_string(&file).ok().map(|text| toml::from_str(&text)).transpose()?;
+    let is_ours = |counts: &Counts| counts.processor == std::env::consts::ARCH;
+    if !update && !committed.as_ref().is_some_and(is_ours) {
+        println!("{FILE} is of another processor: instructions are not counted.");
+        return Ok(true);
+    }
+    let counted = count(binary, &places).await?;
+    if update {
+        fs::write(file, counted.to_toml())?;
+    }
+    Ok(counted.compare(committed.as_ref().filter(|_| !update)))
+}
+
+async fn count(binary: &Path, places: &Places) -> Result<Counts, Box<dyn Error>> {
+    let log = places.scratch().join("callgrind.log");
+    let mut arguments = vec!["--tool=callgrind".into(), "--callgrind-out-file=/dev/null".into()];
+    arguments.push(format!("--log-file={}", log.display()).into());
+    arguments.push(binary.canonicalize()?.into());
+    let contestant = Contestant {
+        name: "ours".into(),
+        program: "valgrind".into(),
+        arguments,
+        folder: places.root().to_owned(),
+        size: 0,
+        zipped: 0,
+    };
+    let upstream = Upstream::start(&places.scratch()).await?;
+    let mut medians = [0; 3];
+    for (median, invocations) in medians.iter_mut().zip([0, 1, 1 + LATER]) {
+        let mut totals = Vec::new();
+        for _ in 0..RUNS {
+            totals.push(total(&contestant, &upstream, places, &log, invocations).await?);
+        }
+        totals.sort_unstable();
+        *median = totals[RUNS / 2];
+    }
+    let [init, one, many] = medians;
+    Ok(Counts {
+        processor: std::env::consts::ARCH.into(),
+        init,
+        first_answer: one.saturating_sub(init),
+        later_answer: many.saturating_sub(one) / LATER,
+    })
+}
+
+/// The instructions of a whole process that answers so often.
+async fn total(
+    contestant: &Contestant,
+    upstream: &Upstream,
+    places: &Places,
+    log: &Path,
+    invocations: u64,
+) -> Result<u64, Box<dyn Error>> {
+    let stderr = places.scratch().join("stderr.log");
+    let (mut function, _) = Function::start(contestant, upstream, &stderr).await?;
+    for _ in 0..invocations {
+        function.invoke().await?;
+    }
+    function.settle().await?;
+    function.end(Signal::SIGTERM).await?;
+    let log = fs::read_to_string(log)?;
+    let collected = log.lines().find_map(|line| line.split_once("Collected :"));
+    Ok(collected.ok_or("valgrind did not count")?.1.trim().parse()?)
+}
+
+impl Counts {
+    /// Prints the counts, beside the committed ones where there are some, and tells whether none
+    /// has grown by more than the tolerance.
+    fn compare(&self, committed: Option<&Self>) -> bool {
+        let mut sound = true;
+        for (name, count) in self.named() {
+            let Some(before) = committed.and_then(|before| {
+                before
+                    .named()
+                    .into_iter()
+                    .find_map(|(other, count)| (other == name).then_some(count))
+            }) else {
+                println!("{name:<14}{count:>12} instructions");
+                continue;
+            };
+            let verdict = if count * 100 > before * (100 + TOLERANCE) {
+                sound = false;
+                "more than 10% more: mend it, or commit it with `measure count BINARY --update`"
+            } else if count * 100 < before * (100 - TOLERANCE) {
+                "more than 10% fewer: commit it with `measure count BINARY --update`"
+            } else {
+                "as committed, within 10%"
+            };
+            println!("{name:<14}{count:>12} instructions; {before} committed: {verdict}");
+        }
+        sound
+    }
+
+    fn named(&self) -> [(&'static str, u64); 3] {
+        [
+            ("init", self.init),
+            ("first answer", self.first_answer),
+            ("later answer", self.later_answer),
+        ]
+    }
+
+    fn to_toml(&self) -> String {
+        let Self { processor, init, first_answer, later_answer } = self;
+        format!(
+            "# Instructions of the release build under callgrind; `make counts` holds it to them.\n\
+             processor = \"{processor}\"\n\
+             init = {init}\n\
+             first_answer = {first_answer}\n\
+             later_answer = {later_answer}\n"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(later_answer: u64) -> Counts {
+        Counts { processor: "x86_64".into(), init: 9, first_answer: 9, later_answer }
+    }
+
+    #[test]
+    fn only_growth_beyond_a_tenth_fails() {
+        let committed = counts(100);
+        assert!(counts(110).compare(Some(&committed)));
+        assert!(!counts(111).compare(Some(&committed)));
+        assert!(counts(50).compare(Some(&committed)));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let read: Counts = toml::from_str(&counts(7).to_toml()).unwrap();
+        assert_eq!(read.named(), counts(7).named());
+    }
 }
