@@ -89,7 +89,7 @@ sam-build: .venv/installed ## Build what `sam deploy` uploads
 bench: ## Measure the function beside others, count its instructions, time the policy beside zxcvbn
 	cargo run --quiet --release --locked --package measure -- compare
 	$(MAKE) counts
-	cargo bench --locked --bench policy
+	cargo bench --locked --bench request_path --bench policy
 
 counts: ## Hold the instructions of a start and an answer to benches/instructions.toml
 	cargo build --release --locked --bin change-password
