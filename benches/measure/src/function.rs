@@ -72,7 +72,10 @@ impl Function {
         self.invocations += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.invocations);
         let before = self.cpu()?;
-        let answer = self.api.invoke(&id, EVENT.to_owned()).await.ok_or("it did not answer")?;
+        let answer = tokio::select! {
+            answer = self.api.invoke(&id, EVENT.to_owned()) => answer.ok_or("it did not answer")?,
+            status = self.process.wait() => return Err(format!("it ended: {}", status?).into()),
+        };
         let cpu = self.cpu()?.saturating_sub(before);
         let body = answer.result.map_err(|_| "it answered with an error")?;
         let answered: Value = serde_json::from_slice(&body)?;

@@ -142,6 +142,8 @@ impl Shared {
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let headers = [
             ("lambda-runtime-aws-request-id", id.clone()),
+            // Without it, AWS's own clients for Node.js and Python end with a segmentation fault.
+            ("content-type", "application/json".into()),
             ("lambda-runtime-deadline-ms", deadline.to_string()),
             (
                 "lambda-runtime-invoked-function-arn",
