@@ -14,7 +14,9 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -76,6 +78,8 @@ impl Upstream {
 /// Makes an authority, in PEM, and a server with a certificate of its for `localhost`.
 fn certificates() -> Result<(String, TlsAcceptor), Box<dyn Error>> {
     let mut params = CertificateParams::default();
+    // Another name than the server's, which OpenSSL would take for self-signed.
+    params.distinguished_name.push(DnType::CommonName, "change-password measure");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
