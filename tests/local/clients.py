@@ -94,7 +94,7 @@ def main():
             "PASSWORD": dev.PASSWORD,
             "NEW_PASSWORD": dev.NEW_PASSWORD,
         }
-        test = [stack.TOOLS / "node", "--test", "--test-force-exit", "--test-reporter=spec"]
+        test = [stack.TOOLS / "node", "--test", "--test-reporter=spec"]
         test.append(HERE / "typescript.test.mjs")
         return subprocess.run(test, env=os.environ | variables, cwd=SCRATCH).returncode
 
