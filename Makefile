@@ -9,11 +9,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # All of it compiles into target/, one at a time.
 .NOTPARALLEL:
 
-CHECKS := lint unit fuzz-check deny e2e dev-check page schemathesis load-check \
-  audit forwarder sam-validate cfn-lint checkov sam-build
-
 CHECKS := lint unit fuzz-check deny e2e dev-check page clients schemathesis load-check \
-  audit forwarder sam-validate cfn-lint checkov sam-build
+  audit forwarder sam-validate cfn-lint checkov sam-build counts
 
 .PHONY: help dev test fmt $(CHECKS) bench corpus faults load fuzz package clean
 
