@@ -90,7 +90,7 @@ bench: ## Measure the function beside others, count its instructions, time the p
 
 counts: ## Hold the instructions of a start and an answer to benches/instructions.toml
 	cargo build --release --locked --bin change-password
-	cargo run --quiet --release --locked --package measure -- count target/release/change-password
+	cargo run --quiet --locked --package measure -- count target/release/change-password
 
 corpus: ## Print the rates at which bad and good passwords are refused
 	cargo test --locked --test policy corpus -- --nocapture
