@@ -65,16 +65,20 @@ impl Trust {
 /// Makes an HTTP client, with a pool of connections of its own.
 ///
 /// `connect_timeout` is the longest wait for a connection, name look-up and TLS included.
+///
+/// # Panics
+///
+/// Where the HTTP client refuses a trust store, rather than to trust others than was asked for.
 #[must_use]
 pub fn connector(connect_timeout: Duration, trust: Trust) -> SharedHttpConnector {
     let timeouts = HttpConnectorSettings::builder().connect_timeout(connect_timeout);
-    let mut builder = Connector::builder()
+    let tls = TlsContext::builder().with_trust_store(trust.store()).build();
+    let connector = Connector::builder()
         .connector_settings(timeouts.build())
-        .tls_provider(Provider::Rustls(CryptoMode::Ring));
-    if let Ok(context) = TlsContext::builder().with_trust_store(trust.store()).build() {
-        builder.set_tls_context(context);
-    }
-    SharedHttpConnector::new(builder.build())
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls.expect("every trust store of ours is readable"))
+        .build();
+    SharedHttpConnector::new(connector)
 }
 
 #[cfg(test)]
