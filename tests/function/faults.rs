@@ -12,7 +12,7 @@ use fake_cognito::{FakeCognito, Operation};
 use tokio::task::JoinSet;
 
 use crate::harness::{Function, NEW, OLD, Reply, Way, assert_no_secret, log};
-use crate::proxy::{self, Answer, Fault, Forwarded, LATE};
+use crate::proxy::{self, Answer, Fault, Forwarded, Late};
 
 use Forwarded::{AfterTheAnswer, BeforeTheAnswer, Never};
 
@@ -117,7 +117,7 @@ async fn change_truly(name: &str, function: &Function, time: Duration, allowed: 
         _ => Some(OLD),
     };
     assert!(true_password.is_none_or(|truth| truth == password()), "{name}: {reply:?}");
-    tokio::time::sleep(2 * LATE).await;
+    function.late.release().await;
     assert!(true_password.is_none_or(|truth| truth == password()), "{name}, later: {reply:?}");
     reply
 }
@@ -188,7 +188,9 @@ async fn a_refusal_means_that_nothing_was_changed_and_is_not_probed() {
 async fn a_request_that_was_never_sent_is_said_to_be_safe_to_send_again() {
     let other = FakeCognito::start().await;
     let https = |endpoint: &str| endpoint.replace("http:", "https:");
-    let failing = |answer| https(&proxy::start("", repeat(Fault { forwarded: Never, answer })));
+    let failing = |answer| {
+        https(&proxy::start("", repeat(Fault { forwarded: Never, answer }), Late::default()))
+    };
     for (name, endpoint) in [
         ("name not resolved", "http://no-such-host.invalid".to_owned()),
         ("connection refused", REFUSED.to_owned()),

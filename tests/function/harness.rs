@@ -38,6 +38,8 @@ pub(crate) struct Function {
     pub(crate) client: Cognito,
     pub(crate) cognito: FakeCognito,
     pub(crate) token: String,
+    /// What a proxy before the fake holds back.
+    pub(crate) late: proxy::Late,
     deadline: Deadline,
 }
 
@@ -91,8 +93,13 @@ impl Function {
     pub(crate) async fn start_behind(
         faults: impl Iterator<Item = proxy::Fault> + Send + 'static,
     ) -> Self {
-        Self::start_by_way_of(|way| Way { endpoint: proxy::start(&way.endpoint, faults), ..way })
-            .await
+        let late = proxy::Late::default();
+        let function = Self::start_by_way_of(|way| {
+            let endpoint = proxy::start(&way.endpoint, faults, late.clone());
+            Way { endpoint, ..way }
+        })
+        .await;
+        Self { late, ..function }
     }
 
     pub(crate) async fn start_with(
@@ -124,7 +131,8 @@ impl Function {
         let token = cognito.access_token("demo");
         let deadline = Deadline::In(Duration::from_secs(15));
         let journal = Journal::new(config.function_name.clone(), Memory);
-        Self { app: App::new(config, services, journal), client, cognito, token, deadline }
+        let app = App::new(config, services, journal);
+        Self { app, client, cognito, token, late: proxy::Late::default(), deadline }
     }
 
     /// The same function with less of an invocation's time left.

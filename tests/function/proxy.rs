@@ -1,12 +1,11 @@
 //! A network that fails: a TCP proxy between the function and the fake Cognito.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
-
-/// How long a request is held back that Cognito gets too late; longer than a probe takes.
-pub(crate) const LATE: Duration = Duration::from_millis(300);
+use tokio::sync::watch;
 
 /// What becomes of a connection and its one request.
 #[derive(Clone)]
@@ -20,8 +19,26 @@ pub(crate) struct Fault {
 pub(crate) enum Forwarded {
     Never,
     BeforeTheAnswer,
-    /// [`LATE`] after the answer, or after the function has given up on one.
+    /// Once the function has told its own client how it ended: see [`Late`].
     AfterTheAnswer,
+}
+
+/// The requests that Cognito gets too late.
+#[derive(Clone, Default)]
+pub(crate) struct Late(Arc<watch::Sender<HeldBack>>);
+
+#[derive(Default)]
+struct HeldBack {
+    requests: usize,
+    released: bool,
+}
+
+impl Late {
+    /// Lets them go on, and returns once Cognito has acted on each.
+    pub(crate) async fn release(&self) {
+        self.0.send_modify(|held| held.released = true);
+        self.0.subscribe().wait_for(|held| held.requests == 0).await.unwrap();
+    }
 }
 
 /// What the function gets in place of Cognito's answer, before the connection closes.
@@ -43,6 +60,7 @@ pub(crate) enum Answer {
 pub(crate) fn start(
     upstream: &str,
     mut faults: impl Iterator<Item = Fault> + Send + 'static,
+    late: Late,
 ) -> String {
     let upstream = upstream.trim_start_matches("http://").to_owned();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -51,13 +69,17 @@ pub(crate) fn start(
     let listener = TcpListener::from_std(listener).unwrap();
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(serve(client, upstream.clone(), faults.next()));
+            let fault = faults.next();
+            if fault.as_ref().is_some_and(|fault| fault.forwarded == Forwarded::AfterTheAnswer) {
+                late.0.send_modify(|held| held.requests += 1);
+            }
+            tokio::spawn(serve(client, upstream.clone(), fault, late.clone()));
         }
     });
     endpoint
 }
 
-async fn serve(mut client: TcpStream, upstream: String, fault: Option<Fault>) {
+async fn serve(mut client: TcpStream, upstream: String, fault: Option<Fault>, late: Late) {
     let Some(Fault { forwarded, answer }) = fault else {
         let mut server = TcpStream::connect(upstream).await.unwrap();
         // A function that hangs up ends this, and that is no failure.
@@ -88,8 +110,9 @@ async fn serve(mut client: TcpStream, upstream: String, fault: Option<Fault>) {
     }
     drop(client);
     if forwarded == Forwarded::AfterTheAnswer {
-        tokio::time::sleep(LATE).await;
+        late.0.subscribe().wait_for(|held| held.released).await.unwrap();
         forward(&upstream, &request).await;
+        late.0.send_modify(|held| held.requests -= 1);
     }
 }
 
