@@ -1,22 +1,37 @@
 //! The HTTP client: whose certificates it takes, and how long it waits for a connection.
 
+use std::error::Error;
+use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_smithy_http_client::Connector;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::client::http::{HttpConnectorSettings, SharedHttpConnector};
-use rustls::RootCertStore;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use http::Uri;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::Connect;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use lambda_http::{Service as _, service_fn};
+use rustls::crypto::ring::default_provider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use crate::error::Source;
 
-/// The roots of Amazon Trust Services, from which AWS's endpoints have their certificates.
-const AMAZON_ROOTS: &[u8] = include_bytes!("../data/amazon-roots.pem");
+/// The roots of Amazon Trust Services, from which AWS's endpoints have their certificates: those of
+/// `data/amazon-roots.pem`, decoded by the build.
+const AMAZON_ROOTS: [&[u8]; 5] = include!(concat!(env!("OUT_DIR"), "/amazon-roots.rs"));
 
 /// Whose certificates are taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Trust {
     /// Those of AWS's own endpoints.
     ///
@@ -28,18 +43,22 @@ pub enum Trust {
     Bundle(Bundle),
 }
 
-/// Root certificates in PEM, at least one, all of them readable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Bundle(Vec<u8>);
+/// The root certificates of a PEM file, at least one, all of them readable.
+#[derive(Debug, Clone)]
+pub struct Bundle(Arc<RootCertStore>);
 
 impl Bundle {
-    /// Reads all certificates of a bundle once, since the HTTP client would panic on a bad one.
-    pub fn parse(pem: Vec<u8>) -> Result<Self, Source> {
+    /// Reads all certificates of a bundle.
+    pub fn parse(pem: &[u8]) -> Result<Self, Source> {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
+        for certificate in CertificateDer::pem_slice_iter(pem) {
             roots.add(certificate?)?;
         }
-        if roots.is_empty() { Err("it holds no certificate".into()) } else { Ok(Self(pem)) }
+        if roots.is_empty() {
+            Err("it holds no certificate".into())
+        } else {
+            Ok(Self(Arc::new(roots)))
+        }
     }
 }
 
@@ -53,32 +72,75 @@ impl Trust {
         }
     }
 
-    fn store(self) -> TrustStore {
-        match self {
-            Self::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
-            Self::System => TrustStore::empty().with_native_roots(true),
-            Self::Bundle(Bundle(pem)) => TrustStore::empty().with_pem_certificate(pem),
+    fn roots(self) -> Arc<RootCertStore> {
+        let certificates = match self {
+            Self::Bundle(Bundle(roots)) => return roots,
+            Self::Amazon => AMAZON_ROOTS.map(CertificateDer::from).to_vec(),
+            Self::System => rustls_native_certs::load_native_certs().certs,
+        };
+        let mut roots = RootCertStore::empty();
+        // Not every system's bundle is readable to its end, and one root of many is no loss.
+        let (read, _) = roots.add_parsable_certificates(certificates);
+        if read == 0 {
+            tracing::warn!("no root certificates are known, so no server will be trusted");
         }
+        Arc::new(roots)
     }
 }
 
-/// Makes an HTTP client, with a pool of connections of its own.
+/// Makes an HTTP/1.1 client, with a pool of connections of its own.
 ///
 /// `connect_timeout` is the longest wait for a connection, name look-up and TLS included.
 ///
 /// # Panics
 ///
-/// Where the HTTP client refuses a trust store, rather than to trust others than was asked for.
+/// Never: `ring` has all that rustls's default versions of TLS take.
 #[must_use]
 pub fn connector(connect_timeout: Duration, trust: Trust) -> SharedHttpConnector {
-    let timeouts = HttpConnectorSettings::builder().connect_timeout(connect_timeout);
-    let tls = TlsContext::builder().with_trust_store(trust.store()).build();
-    let connector = Connector::builder()
-        .connector_settings(timeouts.build())
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(tls.expect("every trust store of ours is readable"))
-        .build();
-    SharedHttpConnector::new(connector)
+    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has what the default versions of TLS take")
+        .with_root_certificates(trust.roots())
+        .with_no_client_auth();
+    let https =
+        HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+    let connect = service_fn(move |uri: Uri| {
+        let connecting = https.clone().call(uri);
+        Box::pin(async move { timeout(connect_timeout, connecting).await? })
+    });
+    let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connect);
+    SharedHttpConnector::new(Connector(client))
+}
+
+/// What the SDK sends its requests through.
+#[derive(Debug)]
+struct Connector<C>(Client<C, SdkBody>);
+
+impl<C: Connect + Clone + Debug + Send + Sync + 'static> HttpConnector for Connector<C> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let request = match request.try_into_http1x() {
+            Ok(request) => request,
+            Err(error) => {
+                return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
+            }
+        };
+        let response = self.0.request(request);
+        HttpConnectorFuture::new(async {
+            let response =
+                response.await.map_err(|error| match find_source::<Elapsed>(&error) {
+                    Some(_) => ConnectorError::timeout(error.into()),
+                    None => ConnectorError::io(error.into()),
+                })?;
+            HttpResponse::try_from(response.map(SdkBody::from_body_1_x))
+                .map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+/// The first error of a kind among an error and those under it.
+fn find_source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    std::iter::successors(Some(error), |&error| error.source())
+        .find_map(|error| error.downcast_ref())
 }
 
 #[cfg(test)]
@@ -89,11 +151,8 @@ mod tests {
 
     #[test]
     fn the_roots_are_those_that_amazon_publishes() {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(AMAZON_ROOTS) {
-            roots.add(certificate.unwrap()).unwrap();
-        }
-        let keys: Vec<_> = roots
+        let keys: Vec<_> = Trust::Amazon
+            .roots()
             .roots
             .iter()
             .map(|root| {
@@ -119,11 +178,12 @@ mod tests {
 
     #[test]
     fn a_bundle_holds_a_certificate_at_least_and_no_bad_one() {
-        assert!(Bundle::parse(AMAZON_ROOTS.to_vec()).is_ok());
-        let cut = AMAZON_ROOTS.split_at(300).0;
+        let sound = include_bytes!("../data/amazon-roots.pem").as_slice();
+        assert!(Bundle::parse(sound).is_ok());
+        let cut = sound.split_at(300).0;
         let garbage = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         for pem in [b"".as_slice(), b"no certificate", cut, garbage] {
-            assert!(Bundle::parse(pem.to_vec()).is_err(), "{}", String::from_utf8_lossy(pem));
+            assert!(Bundle::parse(pem).is_err(), "{}", String::from_utf8_lossy(pem));
         }
     }
 }
