@@ -53,7 +53,7 @@ pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>
         });
         Adapter::from(service).call(LambdaEvent::new(nothing, context.clone()))
     };
-    let Ok(mut request) = serde_json::from_str(&payload) else {
+    let Ok(mut request) = read(&payload) else {
         return refuse(NOT_HTTP, LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default()))
             .await;
     };
@@ -70,6 +70,14 @@ pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>
     let event = LambdaEvent::new(request, context.clone());
     let call = catch_unwind(AssertUnwindSafe(|| Adapter::from(handle).call(event)));
     call.unwrap_or_else(|_| refuse(NOT_HTTP, nothing)).await
+}
+
+/// Reads an event, as one of an HTTP API or a function URL first: those are the usual ones, and no
+/// other kind has the `requestContext.http` that they must have. `lambda_http` by itself would have
+/// read the whole of it as a REST API's before.
+fn read(payload: &str) -> serde_json::Result<LambdaRequest> {
+    let event = serde_json::from_str(payload).map(LambdaRequest::ApiGatewayV2);
+    event.or_else(|_| serde_json::from_str(payload))
 }
 
 /// An empty request, to be refused in the shape that another one's source expects.

@@ -13,8 +13,9 @@ use crate::config::ConfigError;
 /// The most that crates other than this one may log.
 ///
 /// At `TRACE` the Lambda runtime logs whole events and the SDK whole requests, with passwords and
-/// tokens in them, so no setting lifts this.
-const OTHERS: LevelFilter = LevelFilter::INFO;
+/// tokens in them, so no setting lifts this. All they have at `INFO` is the runtime's span, which
+/// costs time in every invocation and is not written in Lambda.
+const OTHERS: LevelFilter = LevelFilter::WARN;
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
