@@ -12,7 +12,7 @@ ARM64 := aarch64-unknown-linux-gnu
 CHECKS := lint unit fuzz-check deny e2e dev-check page clients schemathesis load-check \
   audit forwarder sam-validate cfn-lint checkov sam-build counts
 
-.PHONY: help dev test fmt $(CHECKS) bench corpus faults load fuzz package clean
+.PHONY: help dev test fmt $(CHECKS) bench bench-policy corpus faults load fuzz package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,21 +72,27 @@ checkov: target/tools/checkov/installed ## Check template.yaml for weak security
 	  --skip-download --compact --quiet
 
 # Lambda's default processor here is arm64, for which rustc needs a library of its own. Where that
-# cannot be had (no rustup, no network), the host's processor shows at least that all else works.
+# cannot be had (no rustup, no network), the host's processor shows at least that all else works; that
+# is deployed by nobody, and so not optimised.
 sam-build: .venv/installed ## Build what `sam deploy` uploads
 	@if [ -d "$$(rustc --print target-libdir --target $(ARM64))" ] \
 	  || timeout 60 rustup target add $(ARM64); then \
 	  processor=arm64; \
 	else \
 	  processor=$$(uname -m | sed s/aarch64/arm64/); \
+	  export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0; \
 	  echo "Rust for arm64 cannot be had here: building for $$processor instead."; \
 	fi; \
 	$(SAM) build --parameter-overrides Architecture=$$processor
 
-bench: ## Measure the function beside others, count its instructions, time the policy beside zxcvbn
-	cargo run --quiet --release --locked --package measure -- compare
-	$(MAKE) counts
-	cargo bench --locked --bench request_path --bench policy
+bench: ## Measure the function beside others, count its instructions, time its parts
+	cargo build --profile driver --locked --package measure
+	target/driver/measure compare
+	target/driver/measure count target/release/change-password
+	cargo bench --locked --bench request_path
+
+bench-policy: ## Time the policy beside zxcvbn
+	cargo bench --locked --bench policy
 
 counts: ## Hold the instructions of a start and an answer to benches/instructions.toml
 	cargo build --release --locked --bin change-password
@@ -100,9 +106,9 @@ faults: ## Print how the faults between the function and Cognito end
 
 load: ## Drive the release binary through 100,000 invocations, and 20,000 at concurrency 16
 	cargo build --release --locked --bin change-password
-	cargo build --release --locked --package load
-	target/release/load target/release/change-password 100000
-	target/release/load target/release/change-password 20000 16
+	cargo build --profile driver --locked --package load
+	target/driver/load target/release/change-password 100000
+	target/driver/load target/release/change-password 20000 16
 
 load-check: ## Drive the debug binary through 2,000 invocations, and 2,000 at concurrency 16
 	cargo build --locked --bin change-password
@@ -131,10 +137,10 @@ target/tools/bin/cargo-deny:
 # In an environment of its own, since its pins are not those of aws-sam-cli.
 target/tools/checkov/installed:
 	$(PYTHON) -m venv --clear $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+	$(@D)/bin/pip install --quiet --no-compile --disable-pip-version-check checkov==3.3.30
 	touch $@
 
 .venv/installed: tests/local/requirements.txt
 	$(PYTHON) -m venv --clear .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	.venv/bin/pip install --quiet --no-compile --disable-pip-version-check --requirement $<
 	touch $@

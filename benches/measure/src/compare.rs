@@ -32,8 +32,10 @@ const MEMORIES: [u32; 2] = [128, 256];
 struct Figures {
     starts: Vec<Cost>,
     first_answers: Vec<Cost>,
-    connections: usize,
+    /// To the upstream, for a start and its first answer.
     requests: usize,
+    /// To the upstream, for a start and all its answers.
+    connections: usize,
     later_answers: Vec<Duration>,
     cpu_of_later_answers: Duration,
     peak_memory: u64,
@@ -92,31 +94,33 @@ impl Arena<'_> {
         to.first_answers.push(function.invoke().await?);
         to.starts.push(start);
         function.end(Signal::SIGKILL).await?;
-        let after = self.upstream.counts();
-        to.connections = after.connections - before.connections;
-        to.requests = after.requests - before.requests;
+        to.requests = self.upstream.counts().requests - before.requests;
         Ok(())
     }
 
     /// Has one process of each contestant answer many times.
     async fn warm(&self, entries: &mut [(Contestant, Figures)]) -> Result<(), Box<dyn Error>> {
         let mut functions = Vec::new();
-        for (contestant, _) in &*entries {
+        for (contestant, figures) in entries.iter_mut() {
+            let connections = self.upstream.counts().connections;
             let (mut function, _) = self.start(contestant).await?;
             for _ in 0..UNMEASURED {
                 function.invoke().await?;
             }
             functions.push(function);
+            figures.connections += self.upstream.counts().connections - connections;
         }
         for _ in 0..ANSWERS / TURN {
             for ((_, figures), function) in entries.iter_mut().zip(&mut functions) {
                 function.settle().await?;
+                let connections = self.upstream.counts().connections;
                 let before = function.cpu()?;
                 for _ in 0..TURN {
                     figures.later_answers.push(function.invoke().await?.wall);
                 }
                 function.settle().await?;
                 figures.cpu_of_later_answers += function.cpu()?.saturating_sub(before);
+                figures.connections += self.upstream.counts().connections - connections;
             }
         }
         for ((_, figures), function) in entries.iter_mut().zip(functions) {
@@ -148,14 +152,14 @@ const COLUMNS: [Column; 14] = [
     ("CPU", |_, of| cpu(&of.first_answers), 2),
     ("sum", |_, of| sum(of, |cost| cost.wall), 1),
     ("CPU", |_, of| sum(of, |cost| cost.cpu), 1),
-    ("p50", |_, of| milliseconds(percentile(&of.later_answers, 50)), 2),
+    ("p50", |_, of| milliseconds(percentile(&of.later_answers, 50)), 3),
     ("p99", |_, of| milliseconds(percentile(&of.later_answers, 99)), 2),
-    ("CPU", |_, of| milliseconds(of.cpu_of_later_answers) / ANSWERS as f64, 2),
+    ("CPU", |_, of| milliseconds(of.cpu_of_later_answers) / ANSWERS as f64, 3),
     ("RSS", |_, of| of.peak_memory as f64 / 1e6, 1),
     ("size", |contestant, _| contestant.size as f64 / 1e6, 1),
     ("zip", |contestant, _| contestant.zipped as f64 / 1e6, 1),
-    ("conns", |_, of| of.connections as f64, 0),
     ("calls", |_, of| of.requests as f64, 0),
+    ("conns", |_, of| of.connections as f64, 0),
 ];
 
 const SLOW_COLUMNS: [Column; 2] = [
@@ -168,8 +172,8 @@ fn print(entries: &[(Contestant, Figures)]) {
         "
 Medians of {STARTS} fresh processes and of {ANSWERS} later answers of one process; milliseconds, MB.
 init: start to first poll. first: first answer. sum: both. p50, p99: later answers. CPU: of the
-process. RSS: at its peak. size, zip: what is uploaded. conns, calls: to the upstream, until the first
-answer."
+process. RSS: at its peak. size, zip: what is uploaded. calls: to the upstream, until the first answer.
+conns: to the upstream, of one process that gives all its answers."
     );
     block(entries, &COLUMNS, false);
     println!("\nThe same, as multiples of ours.");
