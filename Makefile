@@ -130,9 +130,9 @@ clean: ## Remove all that was built or installed
 	cargo clean
 	rm -rf .venv .aws-sam fuzz/target
 
-# Without optimisation, since it takes longer to compile than to run.
+# Without optimisation or debug information, since it takes longer to compile than to run.
 target/tools/bin/cargo-deny:
-	cargo install --quiet --locked --debug --root target/tools cargo-deny@0.20.2
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root target/tools cargo-deny@0.20.2
 
 # In an environment of its own, since its pins are not those of aws-sam-cli.
 target/tools/checkov/installed:

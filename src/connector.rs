@@ -176,6 +176,18 @@ mod tests {
         assert_eq!(keys, published);
     }
 
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_a_timeout_and_one_that_is_not_there_is_none() {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let connector = connector(Duration::from_millis(100), Trust::Amazon);
+        let call = |port| {
+            let request = HttpRequest::get(format!("https://127.0.0.1:{port}/")).unwrap();
+            connector.call(request)
+        };
+        assert!(call(silent.local_addr().unwrap().port()).await.unwrap_err().is_timeout());
+        assert!(call(9).await.unwrap_err().is_io());
+    }
+
     #[test]
     fn a_bundle_holds_a_certificate_at_least_and_no_bad_one() {
         let sound = include_bytes!("../data/amazon-roots.pem").as_slice();
