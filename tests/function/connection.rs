@@ -14,10 +14,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::harness::{Function, OLD, Way};
-
-/// Longer than anybody waits for a connection in advance.
-const LONG: Duration = Duration::from_mins(10);
+use crate::harness::{Function, LONG, OLD, Way};
 
 async fn connect(function: &Function) {
     let pool_id = UserPoolId::parse(Some(function.cognito.pool_id().to_owned())).unwrap();

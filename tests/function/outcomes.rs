@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use fake_cognito::{Fault, Operation, User};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
-use crate::harness::{Function, NEW, OLD, change, post, sample};
+use crate::harness::{CALL_TIMEOUT, Function, LONG, NEW, OLD, change, post, sample};
 
 fn signing_out() -> Value {
     json!({ "previousPassword": OLD, "proposedPassword": NEW, "signOutEverywhere": true })
@@ -60,7 +61,7 @@ async fn a_failed_sign_out_never_turns_a_change_into_an_error() {
         Fault::html(),
         Fault::empty(),
         Fault::DropBefore,
-        Fault::StallBefore(Duration::from_secs(5)),
+        Fault::StallBefore(LONG),
     ] {
         let function = Function::start().await;
         function.cognito.fail_next(Operation::GlobalSignOut, fault.clone());
@@ -85,8 +86,8 @@ async fn a_change_whose_answer_was_lost_is_found_to_be_made() {
     for fault in [
         Fault::DropAfter,
         Fault::CutAnswer,
-        Fault::StallAfter(Duration::from_secs(5)),
-        Fault::StallBefore(Duration::from_millis(1_100)),
+        Fault::StallAfter(LONG),
+        Fault::StallBefore(CALL_TIMEOUT + Duration::from_millis(100)),
     ] {
         let function = Function::start().await;
         function.cognito.fail_next(Operation::ChangePassword, fault.clone());
@@ -114,20 +115,25 @@ async fn a_success_without_a_readable_body_is_not_believed() {
 
 #[tokio::test]
 async fn an_outcome_that_stays_in_doubt_is_said_to_be_unknown() {
+    let mut rows = JoinSet::new();
     for first in [Fault::DropAfter, Fault::DropBefore, Fault::exception("InternalErrorException")] {
         for then in [
             Fault::DropBefore,
             Fault::html(),
             Fault::exception("LimitExceededException"),
-            Fault::StallBefore(Duration::from_secs(5)),
+            Fault::StallBefore(LONG),
         ] {
-            let function = Function::start().await;
-            function.cognito.fail_next(Operation::ChangePassword, first.clone());
-            function.cognito.fail_next(Operation::ChangePassword, then);
-            function.change().await.assert_problem(504, "outcome_unknown");
-            assert_eq!(function.cognito.calls(Operation::ChangePassword), 2);
+            let first = first.clone();
+            rows.spawn(async move {
+                let function = Function::start().await;
+                function.cognito.fail_next(Operation::ChangePassword, first);
+                function.cognito.fail_next(Operation::ChangePassword, then);
+                function.change().await.assert_problem(504, "outcome_unknown");
+                assert_eq!(function.cognito.calls(Operation::ChangePassword), 2);
+            });
         }
     }
+    rows.join_all().await;
 }
 
 #[tokio::test]
@@ -161,10 +167,10 @@ async fn nothing_is_sent_when_the_invocation_is_about_to_end() {
 
 #[tokio::test]
 async fn a_stalled_call_ends_before_the_invocation_does() {
-    let function = Function::start().await.with_time_limit(Duration::from_millis(900));
-    let stall = Fault::StallBefore(Duration::from_secs(5));
+    let function = Function::start().await.with_time_limit(Duration::from_secs(2));
+    let stall = Fault::StallBefore(LONG);
     function.cognito.fail_always(Operation::ChangePassword, stall);
-    // The harness would wait for ever; Lambda would not, and 900 ms are less than the call timeout.
+    // The harness would wait for ever; Lambda would not, and 2 s are less than the call timeout.
     function.change().await.assert_problem(504, "outcome_unknown");
 }
 

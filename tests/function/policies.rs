@@ -4,7 +4,7 @@ use fake_cognito::{Fault, Operation, User};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 
-use crate::harness::{Function, NEW, OLD, Reply, change, post, sample};
+use crate::harness::{Function, LONG, NEW, OLD, Reply, change, post, sample};
 use crate::range_server::{Answer, RangeServer};
 
 #[track_caller]
@@ -96,7 +96,7 @@ async fn a_user_who_cannot_be_read_is_told_why_and_nothing_is_changed() {
         (Fault::exception("TooManyRequestsException"), 429, "too_many_requests"),
         (Fault::exception("InternalErrorException"), 502, "upstream_error"),
         (Fault::DropAfter, 503, "upstream_unavailable"),
-        (Fault::StallBefore(std::time::Duration::from_secs(5)), 503, "upstream_unavailable"),
+        (Fault::StallBefore(LONG), 503, "upstream_unavailable"),
     ] {
         let function = Function::start_with_policy(PERSONAL).await;
         function.cognito.fail_next(Operation::GetUser, fault.clone());

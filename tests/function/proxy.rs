@@ -50,7 +50,7 @@ pub(crate) enum Answer {
     Bytes(Vec<u8>),
     /// Nothing, and the connection ends with a TCP reset, which is what a refused one ends with too.
     Reset,
-    /// These bytes, twenty a second.
+    /// These bytes, ten a second: longer than anybody waits.
     Slow(Vec<u8>),
     /// Nothing, until the function hangs up.
     Stall,
@@ -103,7 +103,7 @@ async fn serve(mut client: TcpStream, upstream: String, fault: Option<Fault>, la
                 if client.write_u8(byte).await.is_err() {
                     break;
                 }
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
         Answer::Stall => drop(client.read_u8().await),

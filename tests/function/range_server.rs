@@ -1,10 +1,11 @@
 //! A stand-in for the Pwned Passwords range service.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+
+use crate::harness::LONG;
 
 /// What the service does with each request.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ impl RangeServer {
                     Answer::Lines(lines) => (200, lines.as_str()),
                     Answer::Status(status) => (*status, ""),
                     Answer::Stall => {
-                        tokio::time::sleep(Duration::from_secs(5)).await;
+                        tokio::time::sleep(LONG).await;
                         continue;
                     }
                     Answer::Drop => continue,
