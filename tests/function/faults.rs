@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use fake_cognito::{FakeCognito, Operation};
+use futures_util::stream::{self, StreamExt as _};
 use tokio::task::JoinSet;
 
 use crate::harness::{CALL_TIMEOUT, Function, NEW, OLD, Reply, Way, assert_no_secret, log};
@@ -18,6 +19,10 @@ use Forwarded::{AfterTheAnswer, BeforeTheAnswer, Never};
 
 /// For what nobody expects to be still under way once the function has answered.
 const AFTERWARDS: Duration = Duration::from_millis(600);
+
+/// Rows that go on side by side: most of a row is waiting, and too many would keep one another from
+/// answering in time.
+const AT_ONCE: usize = 4;
 
 /// Where nothing listens, so that every connection is refused.
 const REFUSED: &str = "http://127.0.0.1:9";
@@ -123,20 +128,17 @@ async fn change_truly(name: &str, function: &Function, allowed: &[u64]) -> Reply
 
 #[tokio::test]
 async fn a_request_that_was_sent_is_answered_with_what_became_of_it() {
-    let mut rows = JoinSet::new();
-    for (name, answer, forwarded, allowed) in ambiguous() {
-        rows.spawn(async move {
-            let name = format!("{name}, forwarded: {forwarded:?}");
-            let function = Function::start_behind(once(Fault { forwarded, answer })).await;
-            let reply = change_truly(&name, &function, allowed).await;
-            // The change where it was forwarded, one probe, and no more: a second change would have
-            // made one of what never arrived.
-            let calls = function.cognito.calls(Operation::ChangePassword);
-            assert!(calls <= 1 + usize::from(forwarded != Never), "{name}: {calls} calls");
-            (name, reply.status)
-        });
-    }
-    let mut ends = rows.join_all().await;
+    let rows = stream::iter(ambiguous()).map(async |(name, answer, forwarded, allowed)| {
+        let name = format!("{name}, forwarded: {forwarded:?}");
+        let function = Function::start_behind(once(Fault { forwarded, answer })).await;
+        let reply = change_truly(&name, &function, allowed).await;
+        // The change where it was forwarded, one probe, and no more: a second change would have
+        // made one of what never arrived.
+        let calls = function.cognito.calls(Operation::ChangePassword);
+        assert!(calls <= 1 + usize::from(forwarded != Never), "{name}: {calls} calls");
+        (name, reply.status)
+    });
+    let mut ends: Vec<_> = rows.buffer_unordered(AT_ONCE).collect().await;
     ends.sort();
     for (name, status) in &ends {
         println!("{status}  {name}");
@@ -150,19 +152,16 @@ async fn a_request_that_was_sent_is_answered_with_what_became_of_it() {
 
 #[tokio::test]
 async fn a_fault_that_lasts_leaves_the_outcome_unknown_and_is_not_sent_a_third_time() {
-    let mut rows = JoinSet::new();
-    for (name, answer, forwarded, _) in ambiguous() {
-        rows.spawn(async move {
-            let name = format!("{name}, forwarded: {forwarded:?}, every time");
-            let function = Function::start_behind(repeat(Fault { forwarded, answer })).await;
-            // "Dropped unread" is seen before anything is sent, twice, or not.
-            let allowed: &[u64] = if name.contains("unread") { &[503, 504] } else { &[504] };
-            change_truly(&name, &function, allowed).await;
-            let calls = function.cognito.calls(Operation::ChangePassword);
-            assert_eq!(calls, if forwarded == Never { 0 } else { 2 }, "{name}");
-        });
-    }
-    rows.join_all().await;
+    let rows = stream::iter(ambiguous()).map(async |(name, answer, forwarded, _)| {
+        let name = format!("{name}, forwarded: {forwarded:?}, every time");
+        let function = Function::start_behind(repeat(Fault { forwarded, answer })).await;
+        // "Dropped unread" is seen before anything is sent, twice, or not.
+        let allowed: &[u64] = if name.contains("unread") { &[503, 504] } else { &[504] };
+        change_truly(&name, &function, allowed).await;
+        let calls = function.cognito.calls(Operation::ChangePassword);
+        assert_eq!(calls, if forwarded == Never { 0 } else { 2 }, "{name}");
+    });
+    rows.buffer_unordered(AT_ONCE).collect::<()>().await;
 }
 
 #[tokio::test]
