@@ -30,7 +30,7 @@ lint: ## Check format and lints
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 
 unit: ## Run the Rust tests
-	cargo test --workspace --locked
+	cargo test --workspace --all-features --locked
 
 deny: target/tools/bin/cargo-deny ## Check what we depend on: licences, sources, versions, advisories
 	$< check licenses bans sources
@@ -86,29 +86,29 @@ sam-build: .venv/installed ## Build what `sam deploy` uploads
 	$(SAM) build --parameter-overrides Architecture=$$processor
 
 bench: ## Measure the function beside others, count its instructions, time its parts
-	cargo build --profile driver --locked --package measure
-	target/driver/measure compare
-	target/driver/measure count target/release/change-password
-	cargo bench --locked --bench request_path
+	cargo build --profile measure --locked --package measure
+	target/measure/measure compare
+	target/measure/measure count target/release/change-password
+	cargo bench --profile measure --locked --bench request_path
 
 bench-policy: ## Time the policy beside zxcvbn
-	cargo bench --locked --bench policy
+	cargo bench --profile measure --locked --bench policy
 
 counts: ## Hold the instructions of a start and an answer to benches/instructions.toml
 	cargo build --release --locked --bin change-password
 	cargo run --quiet --locked --package measure -- count target/release/change-password
 
 corpus: ## Print the rates at which bad and good passwords are refused
-	cargo test --locked --test policy corpus -- --nocapture
+	cargo test --workspace --all-features --locked --test policy corpus -- --nocapture
 
 faults: ## Print how the faults between the function and Cognito end
-	cargo test --locked --test function faults -- --nocapture
+	cargo test --workspace --all-features --locked --test function faults -- --nocapture
 
 load: ## Drive the release binary through 100,000 invocations, and 20,000 at concurrency 16
 	cargo build --release --locked --bin change-password
-	cargo build --profile driver --locked --package load
-	target/driver/load target/release/change-password 100000
-	target/driver/load target/release/change-password 20000 16
+	cargo build --profile measure --locked --package load
+	target/measure/load target/release/change-password 100000
+	target/measure/load target/release/change-password 20000 16
 
 load-check: ## Drive the debug binary through 2,000 invocations, and 2,000 at concurrency 16
 	cargo build --locked --bin change-password

@@ -131,8 +131,8 @@ def both(function_port, cognito_port, output=None, **settings):
     url = f"http://{stack.HOST}:{function_port}"
     cognito = f"http://{stack.HOST}:{cognito_port}"
     # One at a time, as they will be run: together they would share features and compile again.
-    stack.build("--bin", "change-password")
-    stack.build("--package", "fake-cognito")
+    stack.cargo("build", "--bin", "change-password")
+    stack.cargo("build", "--package", "fake-cognito")
     fake = ["cargo", "run", "--quiet", "--package", "fake-cognito", "--"]
     fake += ["--port", str(cognito_port), "--pool-id", POOL, "--client-id", CLIENT]
     fake += ["--password", PASSWORD, "--function-url", url]

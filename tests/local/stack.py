@@ -38,9 +38,9 @@ def interrupt_on_signals():
         signal.signal(number, interrupt)
 
 
-def build(*selection):
+def cargo(*arguments):
     """Compiles in the foreground, so that no time limit runs and errors are easy to see."""
-    if subprocess.run(["cargo", "build", *selection], cwd=ROOT).returncode != 0:
+    if subprocess.run(["cargo", *arguments], cwd=ROOT).returncode != 0:
         sys.exit("It does not compile.")
 
 

@@ -1,12 +1,12 @@
 //! The rounds, in which the contestants take turns so that a disturbance hits all alike, and the
 //! tables.
 
-use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::Failure;
 use crate::contestants::{self, Contestant, Places};
 use crate::function::{Cost, Function};
 use crate::quota::Quota;
@@ -49,7 +49,7 @@ struct Arena<'a> {
 }
 
 /// Builds and measures everybody, and prints the tables.
-pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
+pub(crate) async fn run() -> Result<(), Failure> {
     let places = Places::find()?;
     println!("Building the contestants; the first time takes minutes.");
     let contestants = contestants::all(&places)?;
@@ -83,12 +83,12 @@ pub(crate) async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 impl Arena<'_> {
-    async fn start(&self, contestant: &Contestant) -> Result<(Function, Cost), Box<dyn Error>> {
+    async fn start(&self, contestant: &Contestant) -> Result<(Function, Cost), Failure> {
         Function::start(contestant, &self.upstream, self.log).await
     }
 
     /// Starts a process and has it answer once.
-    async fn cold(&self, contestant: &Contestant, to: &mut Figures) -> Result<(), Box<dyn Error>> {
+    async fn cold(&self, contestant: &Contestant, to: &mut Figures) -> Result<(), Failure> {
         let before = self.upstream.counts();
         let (mut function, start) = self.start(contestant).await?;
         to.first_answers.push(function.invoke().await?);
@@ -99,7 +99,7 @@ impl Arena<'_> {
     }
 
     /// Has one process of each contestant answer many times.
-    async fn warm(&self, entries: &mut [(Contestant, Figures)]) -> Result<(), Box<dyn Error>> {
+    async fn warm(&self, entries: &mut [(Contestant, Figures)]) -> Result<(), Failure> {
         let mut functions = Vec::new();
         for (contestant, figures) in entries.iter_mut() {
             let connections = self.upstream.counts().connections;
@@ -131,7 +131,7 @@ impl Arena<'_> {
     }
 
     /// Starts a process at full speed, as Lambda does, and has it answer once with little memory.
-    async fn slow(&self, contestant: &Contestant, memory: u32) -> Result<Cost, Box<dyn Error>> {
+    async fn slow(&self, contestant: &Contestant, memory: u32) -> Result<Cost, Failure> {
         let (mut function, _) = self.start(contestant).await?;
         let quota = Quota::hold(function.pid(), memory);
         let first = function.invoke().await?;

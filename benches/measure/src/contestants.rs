@@ -3,11 +3,13 @@
 //! Nothing is left behind outside `target/`, where a second run finds what the first has built.
 
 use std::env;
-use std::error::Error;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+
+use crate::Failure;
 
 /// A function that is ready to be started.
 pub(crate) struct Contestant {
@@ -22,7 +24,7 @@ pub(crate) struct Contestant {
     pub(crate) zipped: u64,
 }
 
-type Built = Result<Contestant, Box<dyn Error>>;
+type Built = Result<Contestant, Failure>;
 
 /// Where sources are, and where what is made of them goes.
 pub(crate) struct Places {
@@ -31,24 +33,34 @@ pub(crate) struct Places {
 }
 
 /// Builds ours, which has to succeed, and the others, of which one that fails is left out.
-pub(crate) fn all(places: &Places) -> Result<Vec<Contestant>, Box<dyn Error>> {
-    let mut contestants = vec![ours(places)?];
-    let tools = tools(places);
-    let python = || tools.as_ref().map_err(|error| format!("its tools: {error}"));
-    let others: [(&str, &dyn Fn() -> Built); 5] = [
-        ("hello world", &|| rust(places, "hello world", "hello-world", "lean")),
-        ("bare hyper", &|| rust(places, "bare hyper", "bare-hyper", "lean")),
-        ("default Rust SDK", &|| rust(places, "default Rust SDK", "default-sdk", "release")),
-        ("Node.js", &|| node(places, python()?)),
-        ("Python", &|| self::python(places, python()?)),
-    ];
-    for (name, build) in others {
-        match build() {
+///
+/// Ours is built beside the others: half of a build is linking, which takes one processor.
+pub(crate) fn all(places: &Places) -> Result<Vec<Contestant>, Failure> {
+    let (ours, others) = thread::scope(|scope| {
+        let ours = scope.spawn(|| ours(places));
+        let others = others(places);
+        (ours.join().expect("no panic while building"), others)
+    });
+    let mut contestants = vec![ours?];
+    for (name, built) in others {
+        match built {
             Ok(contestant) => contestants.push(contestant),
             Err(error) => println!("{name} is left out, since it cannot be built here: {error}"),
         }
     }
     Ok(contestants)
+}
+
+fn others(places: &Places) -> Vec<(&'static str, Built)> {
+    let tools = tools(places);
+    let python = || tools.as_ref().map_err(|error| Failure::from(format!("its tools: {error}")));
+    vec![
+        ("hello world", rust(places, "hello world", "hello-world", "lean")),
+        ("bare hyper", rust(places, "bare hyper", "bare-hyper", "lean")),
+        ("default Rust SDK", rust(places, "default Rust SDK", "default-sdk", "release")),
+        ("Node.js", python().and_then(|tools| node(places, tools))),
+        ("Python", python().and_then(|tools| self::python(places, tools))),
+    ]
 }
 
 fn ours(places: &Places) -> Built {
@@ -74,7 +86,7 @@ fn binary(name: &str, path: &Path) -> Built {
 }
 
 /// Installs what the functions that are no binaries need, and tells where the programs are.
-fn tools(places: &Places) -> Result<PathBuf, Box<dyn Error>> {
+fn tools(places: &Places) -> Result<PathBuf, Failure> {
     let list = places.root.join("benches/peers/tools.txt");
     let folder = places.target.join("peers/tools");
     once(&folder, &[&list], || {
@@ -146,7 +158,7 @@ fn contestant(
     folder: PathBuf,
     upload: &Path,
 ) -> Built {
-    let zip = env::temp_dir().join(format!("measure-{}.zip", std::process::id()));
+    let zip = env::temp_dir().join(format!("measure-{}-{name}.zip", std::process::id()));
     let mut python = Command::new("python3");
     python.args(["-m", "zipfile", "-c"]).arg(&zip).arg(upload);
     run(&mut python)?;
@@ -163,7 +175,7 @@ fn size(path: &Path) -> std::io::Result<u64> {
 }
 
 impl Places {
-    pub(crate) fn find() -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn find() -> Result<Self, Failure> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
         let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
         let target = root.join(target);
@@ -185,8 +197,8 @@ impl Places {
 fn once(
     folder: &Path,
     files: &[&PathBuf],
-    work: impl FnOnce() -> Result<(), Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
+    work: impl FnOnce() -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let stamp = folder.with_extension("installed");
     let wanted = files.iter().map(fs::read_to_string).collect::<Result<String, _>>()?;
     if !fs::read_to_string(&stamp).is_ok_and(|done| done == wanted) {
@@ -196,12 +208,12 @@ fn once(
     Ok(())
 }
 
-fn run(command: &mut Command) -> Result<(), Box<dyn Error>> {
+fn run(command: &mut Command) -> Result<(), Failure> {
     output(command).map(drop)
 }
 
 /// What a command prints, or the last line of what it complains of.
-fn output(command: &mut Command) -> Result<String, Box<dyn Error>> {
+fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {
         return Ok(String::from_utf8(output.stdout)?.trim().to_owned());

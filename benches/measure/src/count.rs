@@ -1,6 +1,5 @@
 //! Instructions instead of seconds: the same on a busy machine as on a quiet one.
 
-use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -8,6 +7,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde::Deserialize;
 
+use crate::Failure;
 use crate::contestants::{Contestant, Places};
 use crate::function::Function;
 use crate::upstream::Upstream;
@@ -35,7 +35,7 @@ struct Counts {
 }
 
 /// Counts, and tells whether nothing has grown; with `update`, takes what was counted for right.
-pub(crate) async fn run(binary: &Path, update: bool) -> Result<bool, Box<dyn Error>> {
+pub(crate) async fn run(binary: &Path, update: bool) -> Result<bool, Failure> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("There is no valgrind here: instructions are not counted.");
         return Ok(true);
@@ -58,7 +58,7 @@ pub(crate) async fn run(binary: &Path, update: bool) -> Result<bool, Box<dyn Err
     Ok(counted.compare(committed.as_ref()))
 }
 
-async fn count(binary: &Path, places: &Places) -> Result<Counts, Box<dyn Error>> {
+async fn count(binary: &Path, places: &Places) -> Result<Counts, Failure> {
     let log = places.scratch().join("callgrind.log");
     let mut arguments = vec!["--tool=callgrind".into(), "--callgrind-out-file=/dev/null".into()];
     arguments.push(format!("--log-file={}", log.display()).into());
@@ -96,7 +96,7 @@ async fn total(
     places: &Places,
     log: &Path,
     invocations: u64,
-) -> Result<u64, Box<dyn Error>> {
+) -> Result<u64, Failure> {
     let stderr = places.scratch().join("stderr.log");
     let (mut function, _) = Function::start(contestant, upstream, &stderr).await?;
     for _ in 0..invocations {

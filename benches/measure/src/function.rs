@@ -1,6 +1,5 @@
 //! One process of a contestant, from its start to its end.
 
-use std::error::Error;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -14,6 +13,7 @@ use serde_json::Value;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::Failure;
 use crate::contestants::Contestant;
 use crate::upstream::Upstream;
 
@@ -49,7 +49,7 @@ impl Function {
         contestant: &Contestant,
         upstream: &Upstream,
         log: &Path,
-    ) -> Result<(Self, Cost), Box<dyn Error>> {
+    ) -> Result<(Self, Cost), Failure> {
         let api = RuntimeApi::start(TIME_LIMIT).await?;
         let mut command = command(contestant, upstream, &api);
         command.stdout(Stdio::null()).stderr(File::create(log)?).kill_on_drop(true);
@@ -68,7 +68,7 @@ impl Function {
     }
 
     /// Has it answer the event.
-    pub(crate) async fn invoke(&mut self) -> Result<Cost, Box<dyn Error>> {
+    pub(crate) async fn invoke(&mut self) -> Result<Cost, Failure> {
         self.invocations += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.invocations);
         let before = self.cpu()?;
@@ -87,7 +87,7 @@ impl Function {
     }
 
     /// Waits until it has done with all that it was asked, and asks for more.
-    pub(crate) async fn settle(&self) -> Result<(), Box<dyn Error>> {
+    pub(crate) async fn settle(&self) -> Result<(), Failure> {
         timeout(TIME_LIMIT, self.api.polled(self.invocations + 1)).await?;
         Ok(())
     }

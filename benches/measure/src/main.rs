@@ -10,7 +10,11 @@ mod function;
 mod quota;
 mod upstream;
 
+use std::error::Error;
 use std::process::ExitCode;
+
+/// Whatever keeps us from measuring.
+type Failure = Box<dyn Error + Send + Sync>;
 
 const USAGE: &str = "Usage: measure compare\n       measure count BINARY [--update]";
 

@@ -1,7 +1,6 @@
 //! Cognito's place: a TLS server that answers at once, and counts.
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +20,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::Failure;
 
 /// Where systems keep the certificates that they trust; Amazon Linux the second.
 const SYSTEM_BUNDLES: [&str; 3] =
@@ -52,7 +53,7 @@ pub(crate) struct Counts {
 
 impl Upstream {
     /// Starts on a free port, and writes the certificates to trust into a folder.
-    pub(crate) async fn start(folder: &Path) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn start(folder: &Path) -> Result<Self, Failure> {
         let (authority, tls) = certificates()?;
         let system = SYSTEM_BUNDLES.iter().find_map(|path| fs::read_to_string(path).ok());
         let paths = [folder.join("authority.pem"), folder.join("system-and-authority.pem")];
@@ -76,7 +77,7 @@ impl Upstream {
 }
 
 /// Makes an authority, in PEM, and a server with a certificate of its for `localhost`.
-fn certificates() -> Result<(String, TlsAcceptor), Box<dyn Error>> {
+fn certificates() -> Result<(String, TlsAcceptor), Failure> {
     let mut params = CertificateParams::default();
     // Another name than the server's, which OpenSSL would take for self-signed.
     params.distinguished_name.push(DnType::CommonName, "change-password measure");
