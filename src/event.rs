@@ -4,17 +4,20 @@
 //! here, as a panic of our own is, so that a client gets a problem for it as for anything else.
 
 use std::convert::Infallible;
+use std::future::{Future, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
+use http::Response;
 use lambda_http::aws_lambda_events::alb::AlbTargetGroupRequest;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use lambda_http::lambda_runtime;
 use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, LambdaEvent, Request, Service as _, service_fn};
+use lambda_http::{Adapter, Body, IntoResponse, LambdaEvent, Request, Service as _, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
@@ -49,7 +52,8 @@ pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>
     let id = context.request_id.as_str();
     let refuse = |detail: &'static str, nothing| {
         let service = service_fn(move |_| async move {
-            Ok::<_, Infallible>(app.refuse(Error::MalformedRequest(detail.into()), id))
+            let answer = app.refuse(Error::MalformedRequest(detail.into()), id);
+            Ok::<_, Infallible>(Text(answer))
         });
         Adapter::from(service).call(LambdaEvent::new(nothing, context.clone()))
     };
@@ -64,12 +68,24 @@ pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>
     keep_repeated_headers(&mut request);
     let handle = service_fn(async |request: Request| {
         let answer = AssertUnwindSafe(app.handle(request, &body)).catch_unwind().await;
-        Ok(answer.unwrap_or_else(|_| app.refuse(Error::Panicked, id)))
+        Ok(Text(answer.unwrap_or_else(|_| app.refuse(Error::Panicked, id))))
     });
     // Here `lambda_http` panics on paths, hosts and queries that do not make a URI.
     let event = LambdaEvent::new(request, context.clone());
     let call = catch_unwind(AssertUnwindSafe(|| Adapter::from(handle).call(event)));
     call.unwrap_or_else(|_| refuse(NOT_HTTP, nothing)).await
+}
+
+/// An answer whose body is text already.
+///
+/// `lambda_http` would take the body of a bare [`Response`] for a stream of bytes, copy it together and
+/// decode it from its character set, for which it carries the tables of all of them.
+struct Text(Response<Body>);
+
+impl IntoResponse for Text {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = Response<Body>> + Send>> {
+        Box::pin(ready(self.0))
+    }
 }
 
 /// Reads an event, as one of an HTTP API or a function URL first: those are the usual ones, and no

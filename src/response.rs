@@ -104,11 +104,11 @@ impl Error {
 #[must_use]
 pub fn changed(changed: &Changed) -> Answer {
     let response = match changed.signed_out_everywhere {
-        None => respond(StatusCode::NO_CONTENT, None, Body::Empty),
+        None => respond(StatusCode::NO_CONTENT, None, String::new()),
         Some(signed_out) => respond(
             StatusCode::OK,
             Some("application/json"),
-            json!({ "signedOutEverywhere": signed_out }).to_string().into(),
+            json!({ "signedOutEverywhere": signed_out }).to_string(),
         ),
     };
     Answer { response, code: None }
@@ -119,9 +119,9 @@ pub fn changed(changed: &Changed) -> Answer {
 pub fn policy(document: &PolicyDocument, headers: &HeaderMap, with_body: bool) -> Answer {
     let known = headers.get_all(IF_NONE_MATCH).iter().any(|value| names(value, &document.etag));
     let mut response = if known {
-        respond(StatusCode::NOT_MODIFIED, None, Body::Empty)
+        respond(StatusCode::NOT_MODIFIED, None, String::new())
     } else {
-        let body = if with_body { document.json.as_str().into() } else { Body::Empty };
+        let body = if with_body { document.json.clone() } else { String::new() };
         respond(StatusCode::OK, Some("application/json"), body)
     };
     let headers = response.headers_mut();
@@ -155,7 +155,7 @@ pub fn problem(error: &Error, request_id: &str) -> Answer {
     };
     // Strings and numbers always have a JSON form.
     let body = serde_json::to_string(&body).unwrap_or_default();
-    let mut response = respond(status, Some("application/problem+json"), body.into());
+    let mut response = respond(status, Some("application/problem+json"), body);
     let headers = response.headers_mut();
     if let Some(seconds) = retry_after_seconds {
         headers.insert(RETRY_AFTER, seconds.into());
@@ -175,8 +175,8 @@ pub fn problem(error: &Error, request_id: &str) -> Answer {
     Answer { response, code: Some(code) }
 }
 
-fn respond(status: StatusCode, content_type: Option<&'static str>, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
+fn respond(status: StatusCode, content_type: Option<&'static str>, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
