@@ -12,10 +12,13 @@ use fake_cognito::{FakeCognito, Operation};
 use futures_util::stream::{self, StreamExt as _};
 use tokio::task::JoinSet;
 
-use crate::harness::{CALL_TIMEOUT, Function, NEW, OLD, Reply, Way, assert_no_secret, log};
+use crate::harness::{Function, NEW, OLD, Reply, Way, assert_no_secret, log};
 use crate::proxy::{self, Answer, Fault, Forwarded, Late};
 
 use Forwarded::{AfterTheAnswer, BeforeTheAnswer, Never};
+
+/// An invocation's time: enough for a call that is not answered, and for a probe that is not.
+const TIME: Duration = Duration::from_secs(9);
 
 /// For what nobody expects to be still under way once the function has answered.
 const AFTERWARDS: Duration = Duration::from_millis(600);
@@ -106,8 +109,10 @@ fn ambiguous() -> Vec<(&'static str, Answer, Forwarded, &'static [u64])> {
 }
 
 /// Asks for the change, and holds the answer against what Cognito says then and later.
-async fn change_truly(name: &str, function: &Function, allowed: &[u64]) -> Reply {
+async fn change_truly(name: &str, function: &Function, time: Duration, allowed: &[u64]) -> Reply {
+    let started = Instant::now();
     let reply = function.change().await;
+    assert!(started.elapsed() < time, "{name}: too late");
     assert!(allowed.contains(&reply.status), "{name}: {reply:?}");
     if reply.status != 204 {
         assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{name}");
@@ -131,7 +136,8 @@ async fn a_request_that_was_sent_is_answered_with_what_became_of_it() {
     let rows = stream::iter(ambiguous()).map(async |(name, answer, forwarded, allowed)| {
         let name = format!("{name}, forwarded: {forwarded:?}");
         let function = Function::start_behind(once(Fault { forwarded, answer })).await;
-        let reply = change_truly(&name, &function, allowed).await;
+        let function = function.with_time_limit(TIME);
+        let reply = change_truly(&name, &function, TIME, allowed).await;
         // The change where it was forwarded, one probe, and no more: a second change would have
         // made one of what never arrived.
         let calls = function.cognito.calls(Operation::ChangePassword);
@@ -155,9 +161,10 @@ async fn a_fault_that_lasts_leaves_the_outcome_unknown_and_is_not_sent_a_third_t
     let rows = stream::iter(ambiguous()).map(async |(name, answer, forwarded, _)| {
         let name = format!("{name}, forwarded: {forwarded:?}, every time");
         let function = Function::start_behind(repeat(Fault { forwarded, answer })).await;
+        let function = function.with_time_limit(TIME);
         // "Dropped unread" is seen before anything is sent, twice, or not.
         let allowed: &[u64] = if name.contains("unread") { &[503, 504] } else { &[504] };
-        change_truly(&name, &function, allowed).await;
+        change_truly(&name, &function, TIME, allowed).await;
         let calls = function.cognito.calls(Operation::ChangePassword);
         assert_eq!(calls, if forwarded == Never { 0 } else { 2 }, "{name}");
     });
@@ -174,8 +181,8 @@ async fn a_refusal_means_that_nothing_was_changed_and_is_not_probed() {
         ("refused, a page", page(403), 502),
     ] {
         let fault = Fault { forwarded: Never, answer };
-        let function = Function::start_behind(once(fault)).await;
-        change_truly(name, &function, &[status]).await;
+        let function = Function::start_behind(once(fault)).await.with_time_limit(TIME);
+        change_truly(name, &function, TIME, &[status]).await;
         assert_eq!(function.cognito.calls(Operation::ChangePassword), 0, "{name}");
     }
 }
@@ -194,8 +201,8 @@ async fn a_request_that_was_never_sent_is_said_to_be_safe_to_send_again() {
         ("closed before TLS", failing(Answer::Unread)),
         ("stalled before TLS", failing(Answer::Stall)),
     ] {
-        let function = Function::start_calling(&endpoint).await;
-        let reply = change_truly(name, &function, &[503]).await;
+        let function = Function::start_calling(&endpoint).await.with_time_limit(TIME);
+        let reply = change_truly(name, &function, TIME, &[503]).await;
         assert!(reply.header("retry-after").is_some(), "{name}");
     }
 }
@@ -216,11 +223,7 @@ async fn a_fault_near_the_end_of_the_invocation_is_answered_before_it() {
             let time = Duration::from_millis(millis);
             let fault = Fault { forwarded, answer: Answer::Stall };
             let function = Function::start_behind(once(fault)).await.with_time_limit(time);
-            let started = Instant::now();
-            change_truly(&name, &function, &[status]).await;
-            // Not when a call's own limit would have ended it, which leaves a slow machine a second.
-            let latest = time.max(CALL_TIMEOUT) + AFTERWARDS;
-            assert!(started.elapsed() < latest, "{name}: too late");
+            change_truly(&name, &function, time, &[status]).await;
             assert_eq!(function.cognito.calls(Operation::ChangePassword), calls, "{name}");
         });
     }

@@ -34,7 +34,7 @@ pub(crate) struct Places {
 
 /// Builds ours, which has to succeed, and the others, of which one that fails is left out.
 ///
-/// Ours is built beside the others: half of a build is linking, which takes one processor.
+/// Ours is built beside the others, since linking takes one processor alone.
 pub(crate) fn all(places: &Places) -> Result<Vec<Contestant>, Failure> {
     let (ours, others) = thread::scope(|scope| {
         let ours = scope.spawn(|| ours(places));
