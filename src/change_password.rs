@@ -1,14 +1,14 @@
 //! The use case: check the proposed password, forward the change, and find out how it ended.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::breaches::Breaches;
-use crate::cognito::{Cognito, Failure};
+use crate::cognito::{Cognito, Failure, Reply};
 use crate::credentials::Password;
 use crate::error::{Error, Source};
-use crate::outcome::{Record, Spent};
 use crate::policy::{OnFailure, PersonalAttribute, PersonalWords, Policy, Rule, Rules, Violation};
 use crate::token::CheckedToken;
 
@@ -41,89 +41,109 @@ pub struct Services {
     pub breaches: Breaches,
 }
 
+/// How a request for a change ended, and what it took.
+#[derive(Debug)]
+pub struct Report {
+    /// The change, or why there is none.
+    pub result: Result<Changed, Error>,
+    /// The time that the policy took, without what had to be fetched for it.
+    pub policy_time: Duration,
+    /// The time spent waiting for Cognito, over all calls; none where it was not called.
+    pub cognito_latency: Option<Duration>,
+    /// Cognito's own id of the call that changes the password.
+    pub cognito_request_id: Option<String>,
+}
+
+/// How the policy's check ended, and what it took: see [`Report`].
+struct Checked {
+    result: Result<(), Error>,
+    policy_time: Duration,
+    cognito_latency: Option<Duration>,
+}
+
 impl ChangePassword {
-    /// Changes the password, or says why not, before the deadline.
+    /// Changes the password, or reports why not, before the deadline.
     ///
-    /// What our own rules refuse never reaches `ChangePassword`, where it would cost the user one of
-    /// five tries an hour.
-    pub async fn run(
-        &self,
-        policy: &Policy,
-        services: &Services,
-        deadline: Instant,
-        record: &mut Record,
-    ) -> Result<Changed, Error> {
+    /// A password that our own rules refuse never reaches `ChangePassword`, where it would cost the
+    /// user one of five tries an hour.
+    pub async fn run(&self, policy: &Policy, services: &Services, deadline: Instant) -> Report {
         let rules = policy.for_groups(&self.token.user.groups);
-        self.check(&rules, services, deadline, record).await?;
-        let start = Instant::now();
-        let result = self.change(&services.cognito, deadline, record).await;
-        record.cognito_latency.add_since(start);
-        result
+        let Checked { result, policy_time, mut cognito_latency } =
+            self.check(&rules, services, deadline).await;
+        let (result, cognito_request_id) = if let Err(error) = result {
+            (Err(error), None)
+        } else {
+            let start = Instant::now();
+            let changed = self.change(&services.cognito, deadline).await;
+            *cognito_latency.get_or_insert_default() += start.elapsed();
+            changed
+        };
+        Report { result, policy_time, cognito_latency, cognito_request_id }
     }
 
-    /// Makes the change that the policy allows.
+    /// Makes the change that the policy allows; also returns Cognito's id of it.
     async fn change(
         &self,
         cognito: &Cognito,
         deadline: Instant,
-        record: &mut Record,
-    ) -> Result<Changed, Error> {
+    ) -> (Result<Changed, Error>, Option<String>) {
         let token = &self.token.secret;
-        let reply =
+        let Reply { result, request_id } =
             cognito.change_password(token, self.previous.as_ref(), &self.proposed, deadline).await;
-        record.cognito_request_id = reply.request_id;
-        match reply.result {
-            Ok(()) => {}
-            Err(Failure::Certain(error)) => return Err(error),
+        let result = match result {
+            Ok(()) => Ok(()),
+            Err(Failure::Certain(error)) => Err(error),
             Err(Failure::InDoubt { source, answered }) => {
-                self.settle(cognito, deadline, answered, source).await?;
+                self.settle(cognito, deadline, answered, source).await
             }
+        };
+        if let Err(error) = result {
+            return (Err(error), request_id);
         }
         let signed_out_everywhere = if self.sign_out_everywhere {
             Some(cognito.global_sign_out(token, deadline).await)
         } else {
             None
         };
-        record.signed_out_everywhere = signed_out_everywhere;
-        Ok(Changed { signed_out_everywhere })
+        (Ok(Changed { signed_out_everywhere }), request_id)
     }
 
     /// Finds every rule that the proposed password breaks.
     ///
-    /// What has to be fetched is fetched at the same time: the user's data where the policy asks for
-    /// more than the token tells, and known breaches where nothing else is wrong so far.
-    async fn check(
-        &self,
-        rules: &Rules,
-        services: &Services,
-        deadline: Instant,
-        record: &mut Record,
-    ) -> Result<(), Error> {
-        let policy_time = &mut record.policy_time;
-        let at_once = self.violations(rules, &BTreeMap::new(), policy_time);
-        let (attributes, breached) = tokio::join!(
-            self.attributes(rules, &services.cognito, deadline, &mut record.cognito_latency),
+    /// Two fetches run at the same time: the user's attributes, where the policy needs more than the
+    /// token holds, and known breaches, where nothing else is wrong so far.
+    async fn check(&self, rules: &Rules, services: &Services, deadline: Instant) -> Checked {
+        let (at_once, mut policy_time) = self.violations(rules, &BTreeMap::new());
+        let ((attributes, cognito_latency), breached) = tokio::join!(
+            self.attributes(rules, &services.cognito, deadline),
             self.is_breached(rules, at_once.is_empty(), &services.breaches, deadline),
         );
-        let mut violations = match attributes {
-            Ok(attributes) if attributes.is_empty() => at_once,
-            Ok(attributes) => self.violations(rules, &attributes, policy_time),
-            // What is known to be wrong is worth more than what could not be found out.
-            Err(error) if at_once.is_empty() => return Err(error),
-            Err(_) => at_once,
+        let violations = match attributes {
+            Ok(attributes) if attributes.is_empty() => Ok(at_once),
+            Ok(attributes) => {
+                let (violations, time) = self.violations(rules, &attributes);
+                policy_time += time;
+                Ok(violations)
+            }
+            // Violations that are known are worth more than the failure of the fetch.
+            Err(error) if at_once.is_empty() => Err(error),
+            Err(_) => Ok(at_once),
         };
-        if breached? {
-            violations.push(Violation::from(Rule::NotBreached));
-        }
-        if violations.is_empty() { Ok(()) } else { Err(Error::PolicyViolation(violations)) }
+        let result = violations.and_then(|mut violations| {
+            if breached? {
+                violations.push(Violation::from(Rule::NotBreached));
+            }
+            if violations.is_empty() { Ok(()) } else { Err(Error::PolicyViolation(violations)) }
+        });
+        Checked { result, policy_time, cognito_latency }
     }
 
+    /// The violations that can be found without waiting, and the time that it took.
     fn violations(
         &self,
         rules: &Rules,
         attributes: &BTreeMap<PersonalAttribute, String>,
-        time: &mut Spent,
-    ) -> Vec<Violation> {
+    ) -> (Vec<Violation>, Duration) {
         let start = Instant::now();
         let user_name = self
             .token
@@ -136,26 +156,24 @@ impl ChangePassword {
         let personal =
             PersonalWords::new(user_name.chain(others).filter(|(name, _)| wanted.contains(name)));
         let violations = rules.violations(&self.proposed, self.previous.as_ref(), &personal);
-        time.add_since(start);
-        violations
+        (violations, start.elapsed())
     }
 
-    /// What the rules ask for beside the user name, which the token has.
+    /// The attributes that the rules need beside the user name, which the token has, and the time
+    /// spent waiting for them.
     async fn attributes(
         &self,
         rules: &Rules,
         cognito: &Cognito,
         deadline: Instant,
-        latency: &mut Spent,
-    ) -> Result<BTreeMap<PersonalAttribute, String>, Error> {
+    ) -> (Result<BTreeMap<PersonalAttribute, String>, Error>, Option<Duration>) {
         let in_token = PersonalAttribute::UserName;
         if rules.personal_attributes().iter().all(|attribute| *attribute == in_token) {
-            return Ok(BTreeMap::new());
+            return (Ok(BTreeMap::new()), None);
         }
         let start = Instant::now();
         let attributes = cognito.get_user(&self.token.secret, deadline).await;
-        latency.add_since(start);
-        attributes
+        (attributes, Some(start.elapsed()))
     }
 
     async fn is_breached(

@@ -9,6 +9,7 @@ use crate::connector::{Bundle, Trust};
 use crate::error::Source;
 use crate::policy::{Policy, PolicyError};
 use crate::token;
+use crate::user_pool::{UserPoolId, UserPoolIdError};
 
 /// The policy that is built into the binary.
 const EMBEDDED_POLICY: &str = include_str!("../password-policy.toml");
@@ -51,6 +52,9 @@ pub enum ConfigError {
         /// What it must be.
         expected: &'static str,
     },
+    /// The user pool's id is not one.
+    #[error("USER_POOL_ID: {0}")]
+    UserPoolId(#[from] UserPoolIdError),
     /// The policy file cannot be read.
     #[error("PASSWORD_POLICY_FILE is {path:?}, which cannot be read: {source}")]
     PolicyFile {
@@ -99,13 +103,18 @@ impl Config {
     /// An empty value counts as none: that is what an empty template parameter becomes.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let user_pool_id = UserPoolId::parse(get("USER_POOL_ID"))?;
+        let user_pool_id: UserPoolId = get("USER_POOL_ID")
+            .ok_or(ConfigError::Missing { name: "USER_POOL_ID", expected: "a user pool's id" })?
+            .parse()?;
         let endpoint = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"]
             .iter()
             .find_map(|name| get(name));
         let region = match get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")) {
             Some(region) if region != user_pool_id.region() && endpoint.is_none() => {
-                return Err(ConfigError::OtherRegion { user_pool_id: user_pool_id.0, region });
+                return Err(ConfigError::OtherRegion {
+                    user_pool_id: user_pool_id.as_str().to_owned(),
+                    region,
+                });
             }
             Some(region) => region,
             None => user_pool_id.region().to_owned(),
@@ -129,51 +138,6 @@ impl Config {
                 .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
             user_pool_id,
         })
-    }
-}
-
-/// A user pool's id: its region, an underscore, and letters and digits.
-#[derive(Debug)]
-pub struct UserPoolId(String);
-
-impl UserPoolId {
-    const EXPECTED: &str = "a user pool's id, such as eu-west-1_Ab12Cd34E";
-
-    /// Takes the id apart far enough to know its region.
-    pub fn parse(value: Option<String>) -> Result<Self, ConfigError> {
-        let name = "USER_POOL_ID";
-        let value = value.ok_or(ConfigError::Missing { name, expected: Self::EXPECTED })?;
-        let sound = value.split_once('_').is_some_and(|(region, id)| {
-            let is_region = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            !region.is_empty()
-                && !id.is_empty()
-                && region.chars().all(is_region)
-                && id.chars().all(|c| c.is_ascii_alphanumeric())
-        });
-        if sound {
-            Ok(Self(value))
-        } else {
-            Err(ConfigError::Invalid { name, value, expected: Self::EXPECTED })
-        }
-    }
-
-    /// The id itself.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The region that the pool is in.
-    #[must_use]
-    pub fn region(&self) -> &str {
-        self.0.split_once('_').map_or("", |(region, _)| region)
-    }
-
-    /// The issuer of the pool's tokens; the partition of China has a domain of its own.
-    fn issuer(&self) -> String {
-        let region = self.region();
-        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        format!("https://cognito-idp.{region}.{domain}/{}", self.0)
     }
 }
 
@@ -316,9 +280,10 @@ mod tests {
     fn a_bad_setting_is_refused_by_its_name() {
         let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
         assert_refused(&[], &["USER_POOL_ID", "not set"]);
-        for id in ["Ab12", "_Ab12", "eu-west-1_", "eu-west-1_Ab 12", "https://x_y"] {
-            assert_refused(&[("USER_POOL_ID", id)], &["USER_POOL_ID", id, "eu-west-1_Ab12Cd34E"]);
-        }
+        assert_refused(
+            &[("USER_POOL_ID", "Ab12")],
+            &["USER_POOL_ID", "Ab12", "eu-west-1_Ab12Cd34E"],
+        );
         assert_refused(
             &[pool, ("USER_POOL_CLIENT_IDS", "a,,b")],
             &["USER_POOL_CLIENT_IDS", "a,,b"],

@@ -1,8 +1,9 @@
-//! Every way in which a request can fail, at least one variant for each problem code of the contract.
+//! Every way in which a request can fail, with the problem that the client gets for it.
 
 use thiserror::Error;
 
 use crate::policy::Violation;
+use crate::problem::ProblemCode;
 use crate::token::TokenFault;
 
 /// What went wrong underneath, for the log only; whoever makes one keeps secrets out of it.
@@ -10,8 +11,8 @@ pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a request was not answered with what it asked for.
 ///
-/// `Display` is written for the client's developer and holds nothing that a client sent but the
-/// names of JSON fields. [`crate::problem`] gives each variant its status and code.
+/// `Display` is the problem's `detail`: it is written for the client's developer and repeats nothing
+/// of a request but the names of JSON fields.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The body or the event cannot be read.
@@ -90,6 +91,52 @@ pub enum Error {
     /// The request was sent and no answer came back.
     #[error("The password may or may not have changed: try to sign in with the new one.")]
     OutcomeUnknown(#[source] Source),
+}
+
+/// Cognito counts a user's tries by the hour and does not say when the hour began: an upper bound.
+const ATTEMPT_WINDOW_SECONDS: u32 = 3600;
+
+/// How long to wait before sending again what met a busy or unreachable Cognito.
+const RETRY_SECONDS: u32 = 2;
+
+impl Error {
+    /// The problem's code, from which its status and title follow.
+    #[must_use]
+    pub fn code(&self) -> ProblemCode {
+        match self {
+            Self::MalformedRequest(_) => ProblemCode::MalformedRequest,
+            Self::MissingToken => ProblemCode::MissingToken,
+            Self::InvalidToken(_) => ProblemCode::InvalidToken,
+            Self::InsufficientScope => ProblemCode::InsufficientScope,
+            Self::PreviousPasswordIncorrect => ProblemCode::PreviousPasswordIncorrect,
+            Self::UserDisabled => ProblemCode::UserDisabled,
+            Self::NotAuthorized(_) => ProblemCode::NotAuthorized,
+            Self::RequestBlocked(_) => ProblemCode::RequestBlocked,
+            Self::NotFound => ProblemCode::NotFound,
+            Self::MethodNotAllowed { .. } => ProblemCode::MethodNotAllowed,
+            Self::PasswordResetRequired => ProblemCode::PasswordResetRequired,
+            Self::UserNotConfirmed => ProblemCode::UserNotConfirmed,
+            Self::PayloadTooLarge { .. } => ProblemCode::PayloadTooLarge,
+            Self::UnsupportedMediaType => ProblemCode::UnsupportedMediaType,
+            Self::PolicyViolation(_) => ProblemCode::PasswordPolicyViolation,
+            Self::AttemptLimitExceeded => ProblemCode::AttemptLimitExceeded,
+            Self::TooManyRequests => ProblemCode::TooManyRequests,
+            Self::Internal(_) | Self::Panicked => ProblemCode::InternalError,
+            Self::Upstream(_) => ProblemCode::UpstreamError,
+            Self::UpstreamUnavailable(_) => ProblemCode::UpstreamUnavailable,
+            Self::OutcomeUnknown(_) => ProblemCode::OutcomeUnknown,
+        }
+    }
+
+    /// After how many seconds the same request may succeed; none where waiting does not help.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        match self {
+            Self::AttemptLimitExceeded => Some(ATTEMPT_WINDOW_SECONDS),
+            Self::TooManyRequests | Self::UpstreamUnavailable(_) => Some(RETRY_SECONDS),
+            _ => None,
+        }
+    }
 }
 
 impl From<TokenFault> for Error {

@@ -1,13 +1,14 @@
 //! Lambda in, Lambda out: raw events of API Gateway (both kinds), function URLs and load balancers.
 //!
-//! `lambda_http` does the translation. What it answers with a panic or a bare runtime error is caught
-//! here, as a panic of our own is, so that a client gets a problem for it as for anything else.
+//! `lambda_http` does the translation, and panics on events that make no HTTP request. Those panics are
+//! caught here, so that every event gets an answer and none an invocation error.
 
 use std::convert::Infallible;
 use std::future::{Future, ready};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,15 +16,14 @@ use futures_util::FutureExt as _;
 use http::Response;
 use lambda_http::aws_lambda_events::alb::AlbTargetGroupRequest;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
-use lambda_http::lambda_runtime;
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, IntoResponse, LambdaEvent, Request, Service as _, service_fn};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use crate::app::App;
 use crate::error::Error;
-use crate::handler::App;
 
 /// An event as it came, not yet read.
 pub type RawEvent = LambdaEvent<Box<RawValue>>;
@@ -33,7 +33,7 @@ const NOT_BASE64: &str = "The body is not the base64 that it is said to be.";
 
 /// Answers invocations until Lambda ends the process: one at a time, or as many at once as
 /// `AWS_LAMBDA_MAX_CONCURRENCY` says, which Lambda Managed Instances set.
-pub async fn serve(app: App) -> Result<(), lambda_http::Error> {
+pub async fn serve(app: App) -> Result<(), lambda_runtime::Error> {
     let app = Arc::new(app);
     let service = service_fn(move |event| {
         let app = Arc::clone(&app);
@@ -43,43 +43,40 @@ pub async fn serve(app: App) -> Result<(), lambda_http::Error> {
 }
 
 /// Answers one event in the shape that its source expects.
-///
-/// A panic ends here: nothing of ours is left half changed by one, since an invocation shares with
-/// others only what it reads.
 pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>, Infallible> {
     let LambdaEvent { payload, context } = event;
     let payload = Zeroizing::new(Box::<str>::from(payload));
-    let id = context.request_id.as_str();
-    let refuse = |detail: &'static str, nothing| {
-        let service = service_fn(move |_| async move {
-            let answer = app.refuse(Error::MalformedRequest(detail.into()), id);
-            Ok::<_, Infallible>(Text(answer))
+    let mut empty = LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default());
+    let handled = AtomicBool::new(false);
+    let answer = async {
+        let mut request = read(&payload).map_err(|_| NOT_HTTP)?;
+        empty = empty_request_of_the_source_of(&request);
+        let body = take_body(&mut request).ok_or(NOT_BASE64)?;
+        keep_repeated_headers(&mut request);
+        let handle = service_fn(async |request: Request| {
+            handled.store(true, Ordering::Relaxed);
+            Ok::<_, Infallible>(Text(app.handle(request, &body).await))
         });
-        Adapter::from(service).call(LambdaEvent::new(nothing, context.clone()))
+        let answer = Adapter::from(handle).call(LambdaEvent::new(request, context.clone())).await;
+        Ok::<_, &str>(answer)
     };
-    let Ok(mut request) = read(&payload) else {
-        return refuse(NOT_HTTP, LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default()))
-            .await;
+    let error = match AssertUnwindSafe(answer).catch_unwind().await {
+        Ok(Ok(answer)) => return answer,
+        Ok(Err(detail)) => Error::MalformedRequest(detail.to_owned()),
+        // The handler catches its own panics; after it, a change may have been made.
+        Err(_panic) if handled.into_inner() => Error::Panicked,
+        Err(_panic) => Error::MalformedRequest(NOT_HTTP.to_owned()),
     };
-    let nothing = nothing_from_the_source_of(&request);
-    let Some(body) = take_body(&mut request) else {
-        return refuse(NOT_BASE64, nothing).await;
-    };
-    keep_repeated_headers(&mut request);
-    let handle = service_fn(async |request: Request| {
-        let answer = AssertUnwindSafe(app.handle(request, &body)).catch_unwind().await;
-        Ok(Text(answer.unwrap_or_else(|_| app.refuse(Error::Panicked, id))))
-    });
-    // Here `lambda_http` panics on paths, hosts and queries that do not make a URI.
-    let event = LambdaEvent::new(request, context.clone());
-    let call = catch_unwind(AssertUnwindSafe(|| Adapter::from(handle).call(event)));
-    call.unwrap_or_else(|_| refuse(NOT_HTTP, nothing)).await
+    let refusal = Text(app.refuse(error, &context.request_id));
+    let refuse = service_fn(|_: Request| ready(Ok(refusal.clone())));
+    Adapter::from(refuse).call(LambdaEvent::new(empty, context.clone())).await
 }
 
 /// An answer whose body is text already.
 ///
-/// `lambda_http` would take the body of a bare [`Response`] for a stream of bytes, copy it together and
-/// decode it from its character set, for which it carries the tables of all of them.
+/// `lambda_http` would take the body of a bare [`Response`] for a stream of bytes, collect it, and decode
+/// it with the tables of every character set.
+#[derive(Clone)]
 struct Text(Response<Body>);
 
 impl IntoResponse for Text {
@@ -96,8 +93,8 @@ fn read(payload: &str) -> serde_json::Result<LambdaRequest> {
     event.or_else(|_| serde_json::from_str(payload))
 }
 
-/// An empty request, to be refused in the shape that another one's source expects.
-fn nothing_from_the_source_of(request: &LambdaRequest) -> LambdaRequest {
+/// An empty request of the same source, which gives a refusal its shape.
+fn empty_request_of_the_source_of(request: &LambdaRequest) -> LambdaRequest {
     match request {
         LambdaRequest::ApiGatewayV1(_) => {
             LambdaRequest::ApiGatewayV1(ApiGatewayProxyRequest::default())

@@ -1,68 +1,41 @@
-//! One HTTP request from its headers to its answer, and to the one line that tells of it.
+//! One HTTP request from its headers to its answer and its audit event.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use http::header::{HeaderName, USER_AGENT};
 use http::{HeaderMap, Method, Response};
 use lambda_http::request::RequestContext;
-use lambda_http::{Body, Request, RequestExt as _};
+use lambda_http::{Body, Context, Request, RequestExt as _};
 use tokio::time::Instant;
 
-use crate::change_password::{ChangePassword, Services};
-use crate::config::Config;
+use crate::app::App;
+use crate::audit::{Outcome, Record};
+use crate::change_password::{ChangePassword, Report};
 use crate::error::Error;
-use crate::outcome::{Journal, Outcome, Record};
-use crate::policy::Policy;
-use crate::policy_document::PolicyDocument;
 use crate::request::{self, ChangePasswordBody, Route};
-use crate::response::{self, Answer};
-use crate::token::{CheckedToken, Expected};
+use crate::response;
+use crate::token::CheckedToken;
 
-/// What is kept back of an invocation's time to write the answer: a bare gateway error tells a user
-/// nothing.
+/// The part of an invocation's time that is kept for writing the answer. Without it, the client would
+/// get a bare error of the gateway's.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(250);
 
 /// When API Gateway gives up on an invocation.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(30);
 
-/// The longest text, in code points, that is written down of a header.
-const LONGEST_TEXT: usize = 256;
+/// The longest text of a header, in code points, that is recorded.
+const MAX_TEXT: usize = 256;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The function, ready to answer.
-#[derive(Debug)]
-pub struct App {
-    expected_token: Expected,
-    policy: Policy,
-    policy_document: PolicyDocument,
-    services: Services,
-    journal: Journal,
-}
-
 impl App {
-    /// Puts the parts together.
-    #[must_use]
-    pub fn new(config: Config, services: Services, journal: Journal) -> Self {
-        Self {
-            expected_token: config.token,
-            policy_document: PolicyDocument::new(config.policy.base()),
-            policy: config.policy,
-            services,
-            journal,
-        }
-    }
-
     /// Answers one request; every failure is an answer too.
     ///
     /// The body comes beside the request, from a buffer that is wiped, and not in it.
     pub async fn handle(&self, request: Request, body: &[u8]) -> Response<Body> {
         let context = request.lambda_context();
-        // `cargo lambda watch` gives every invocation a deadline in 1970; Lambda's own is never past
-        // while we run.
-        let time_left =
-            context.deadline().duration_since(SystemTime::now()).unwrap_or(GATEWAY_LIMIT);
-        let deadline = Instant::now() + time_left.saturating_sub(TIME_TO_ANSWER);
         let route = Route::find(request.method(), request.raw_http_path());
         let mut record = Record {
             operation: route.as_ref().ok().map(Route::operation_id),
@@ -70,24 +43,35 @@ impl App {
             user_agent: header(request.headers(), &USER_AGENT).map(bounded),
             ..Record::default()
         };
-        let answer = match route {
-            Ok(Route::PasswordPolicy) => Ok(response::policy(
-                &self.policy_document,
-                request.headers(),
-                request.method() != Method::HEAD,
-            )),
-            Ok(Route::ChangePassword) => {
-                self.change_password(request.headers(), body, deadline, &mut record).await
-            }
-            Err(error) => Err(error),
-        };
+        let answer = self.answer(route, &request, body, deadline(&context), &mut record);
+        // Invocations share only what they read, so a panic leaves nothing half changed.
+        let answer = AssertUnwindSafe(answer).catch_unwind().await;
+        let answer = answer.unwrap_or(Err(Error::Panicked));
         self.finish(answer, &context.request_id, &record)
     }
 
-    /// Answers a request that was not handled: it cannot be read, or something panicked.
+    /// Answers an event from which no request could be made.
     #[must_use]
     pub fn refuse(&self, error: Error, request_id: &str) -> Response<Body> {
         self.finish(Err(error), request_id, &Record::default())
+    }
+
+    async fn answer(
+        &self,
+        route: Result<Route, Error>,
+        request: &Request,
+        body: &[u8],
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Error> {
+        let headers = request.headers();
+        match route? {
+            Route::PasswordPolicy => {
+                let with_body = request.method() != Method::HEAD;
+                Ok(response::policy(&self.policy_document, headers, with_body))
+            }
+            Route::ChangePassword => self.change_password(headers, body, deadline, record).await,
+        }
     }
 
     async fn change_password(
@@ -96,14 +80,20 @@ impl App {
         body: &[u8],
         deadline: Instant,
         record: &mut Record,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Response<Body>, Error> {
         let token = self.check_token(headers)?;
         record.user = token.user.clone();
         request::require_json(headers)?;
         let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
             ChangePasswordBody::parse(body)?;
         let change = ChangePassword { token, previous, proposed, sign_out_everywhere };
-        let changed = change.run(&self.policy, &self.services, deadline, record).await?;
+        let Report { result, policy_time, cognito_latency, cognito_request_id } =
+            change.run(&self.policy, &self.services, deadline).await;
+        record.policy_time = Some(policy_time);
+        record.cognito_latency = cognito_latency;
+        record.cognito_request_id = cognito_request_id;
+        let changed = result?;
+        record.signed_out_everywhere = changed.signed_out_everywhere;
         Ok(response::changed(&changed))
     }
 
@@ -112,30 +102,37 @@ impl App {
         Ok(CheckedToken::parse(token, &self.expected_token, SystemTime::now())?)
     }
 
-    /// Turns an error into its problem, and writes what became of the request.
+    /// Turns an error into its problem, and writes the audit event.
     fn finish(
         &self,
-        answer: Result<Answer, Error>,
+        answer: Result<Response<Body>, Error>,
         request_id: &str,
         record: &Record,
     ) -> Response<Body> {
-        let (answer, error) = match answer {
-            Ok(answer) => (answer, None),
+        let (response, error) = match answer {
+            Ok(response) => (response, None),
             Err(error) => (response::problem(&error, request_id), Some(error)),
         };
-        let status = answer.response.status().as_u16();
-        let outcome = Outcome { request_id, status, code: answer.code, error: error.as_ref() };
-        self.journal.write(&outcome, record);
-        answer.response
+        let status = response.status().as_u16();
+        self.journal.write(&Outcome { request_id, status, error: error.as_ref() }, record);
+        response
     }
 }
 
-/// The address of the client, from who cannot be told a lie about it: the gateway itself.
+/// When the answer must be ready to be written.
+fn deadline(context: &Context) -> Instant {
+    // `cargo lambda watch` gives every invocation a deadline in 1970; Lambda's own is never past
+    // while the function runs.
+    let time_left = context.deadline().duration_since(SystemTime::now()).unwrap_or(GATEWAY_LIMIT);
+    Instant::now() + time_left.saturating_sub(TIME_TO_ANSWER)
+}
+
+/// The client's address as the gateway saw it, which no client can forge.
 fn source_ip(request: &Request) -> Option<String> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV1(context) => context.identity.source_ip.clone(),
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.clone(),
-        // A load balancer adds the address to what the client sent.
+        // A load balancer appends the address to the header that the client sent.
         RequestContext::Alb(_) => {
             let addresses = header(request.headers(), &FORWARDED_FOR)?;
             addresses.rsplit(',').next().map(|address| bounded(address.trim()))
@@ -148,7 +145,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// What a client wrote, cut where no honest one gets to.
+/// A client's text, cut at a length that no honest one reaches.
 fn bounded(text: &str) -> String {
-    text.chars().take(LONGEST_TEXT).collect()
+    text.chars().take(MAX_TEXT).collect()
 }

@@ -1,8 +1,11 @@
 //! A serverless backend-for-frontend that changes a signed-in Cognito user's password.
 //!
 //! Data goes one way: [`event`] in, [`handler`], [`request`] (parse), [`token`] and [`policy`]
-//! (check), [`change_password`] and [`cognito`] (forward), [`response`] and [`outcome`] out.
+//! (check), [`change_password`] and [`cognito`] (forward), [`response`] and [`audit`] out.
+//! `ARCHITECTURE.md` has the map.
 
+pub mod app;
+pub mod audit;
 pub mod breaches;
 pub mod change_password;
 pub mod cognito;
@@ -13,9 +16,10 @@ pub mod error;
 pub mod event;
 pub mod handler;
 pub mod logging;
-pub mod outcome;
 pub mod policy;
 pub mod policy_document;
+pub mod problem;
 pub mod request;
 pub mod response;
 pub mod token;
+pub mod user_pool;

@@ -1,20 +1,24 @@
 //! The cold start.
 
+use std::env;
 use std::process::ExitCode;
 
-use change_password::breaches::Breaches;
-use change_password::change_password::Services;
-use change_password::cognito::Cognito;
+use change_password::app::App;
 use change_password::config::Config;
-use change_password::connector::connector;
-use change_password::handler::App;
-use change_password::outcome::Journal;
 use change_password::{event, logging};
 
-// One thread, for concurrent invocations too: what takes processor time in each is well under a
-// millisecond, and the rest is waiting for Cognito. A classic Lambda has a fraction of a core anyway.
+/// Printed to somebody who starts the binary by hand.
+const NOT_IN_LAMBDA: &str = "this is an AWS Lambda function, and AWS_LAMBDA_RUNTIME_API is not set. \
+    It runs in Lambda, under `cargo lambda watch`, or with `make dev`, which needs no AWS account.";
+
+// One thread, for concurrent invocations too: each takes well under a millisecond of processor time
+// and otherwise waits for Cognito. A classic Lambda has a fraction of a core anyway.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    if env::args().any(|argument| argument == "--version") {
+        println!("change-password {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -25,16 +29,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), lambda_http::Error> {
-    let log = logging::Settings::from_lookup(|name| std::env::var(name).ok())?;
+async fn run() -> Result<(), lambda_runtime::Error> {
+    if env::var_os("AWS_LAMBDA_RUNTIME_API").is_none() {
+        return Err(NOT_IN_LAMBDA.into());
+    }
+    let log = logging::Settings::from_lookup(|name| env::var(name).ok())?;
     tracing::subscriber::set_global_default(log.subscriber(std::io::stdout))?;
     logging::log_panics();
-    let config = Config::from_env()?;
-    let timeout = config.cognito.connect_timeout;
-    let connector = connector(timeout, config.trust.clone());
-    let cognito = Cognito::new(&config.cognito, connector);
-    cognito.connect(&config.user_pool_id).await;
-    let breaches = Breaches::new(timeout, config.trust.clone().beyond_aws());
-    let journal = Journal::new(config.function_name.clone(), std::io::stdout());
-    event::serve(App::new(config, Services { cognito, breaches }, journal)).await
+    let app = App::build(Config::from_env()?, std::io::stdout());
+    app.connect().await;
+    event::serve(app).await
 }

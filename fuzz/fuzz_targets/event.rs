@@ -4,14 +4,9 @@
 
 use std::sync::LazyLock;
 
-use change_password::breaches::Breaches;
-use change_password::change_password::Services;
-use change_password::cognito::Cognito;
+use change_password::app::App;
 use change_password::config::Config;
-use change_password::connector::{Trust, connector};
 use change_password::event;
-use change_password::handler::App;
-use change_password::outcome::Journal;
 use lambda_http::{Context, LambdaEvent};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -39,10 +34,7 @@ static APP: LazyLock<App> = LazyLock::new(|| {
         _ => None,
     })
     .unwrap();
-    let timeout = config.cognito.connect_timeout;
-    let cognito = Cognito::new(&config.cognito, connector(timeout, Trust::Amazon));
-    let services = Services { cognito, breaches: Breaches::new(timeout, Trust::Amazon) };
-    App::new(config, services, Journal::new(String::new(), std::io::sink()))
+    App::build(config, std::io::sink())
 });
 
 fuzz_target!(|input: &str| {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use change_password::config::UserPoolId;
 use change_password::connector::{Bundle, Trust, connector};
 use fake_cognito::{Fault, Operation};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -16,15 +15,10 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::harness::{Function, LONG, OLD, Way};
 
-async fn connect(function: &Function) {
-    let pool_id = UserPoolId::parse(Some(function.cognito.pool_id().to_owned())).unwrap();
-    function.client.connect(&pool_id).await;
-}
-
 #[tokio::test]
 async fn the_connection_that_was_opened_in_advance_is_the_one_that_is_used() {
     let function = Function::start().await;
-    connect(&function).await;
+    function.app.connect().await;
     assert_eq!(function.cognito.calls(Operation::Jwks), 1);
     assert_eq!(function.change().await.status, 204);
     assert_eq!(function.cognito.connections(), 1);
@@ -35,12 +29,12 @@ async fn a_connection_that_cannot_be_had_in_advance_is_no_harm() {
     let function = Function::start().await;
     for fault in [Fault::StallBefore(LONG), Fault::DropBefore, Fault::CutAnswer, Fault::html()] {
         function.cognito.fail_next(Operation::Jwks, fault);
-        connect(&function).await;
+        function.app.connect().await;
     }
     assert_eq!(function.change().await.status, 204);
 
     let function = Function::start_calling("http://127.0.0.1:9").await;
-    connect(&function).await;
+    function.app.connect().await;
     function.change().await.assert_problem(503, "upstream_unavailable");
 }
 

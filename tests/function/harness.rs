@@ -6,15 +6,11 @@ use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use change_password::breaches::Breaches;
-use change_password::change_password::Services;
-use change_password::cognito::Cognito;
+use change_password::app::App;
 use change_password::config::Config;
 use change_password::connector::{Trust, connector};
 use change_password::event;
-use change_password::handler::App;
 use change_password::logging::{self, Format, Settings};
-use change_password::outcome::Journal;
 use change_password::policy::Policy;
 use fake_cognito::{FakeCognito, Options, PasswordPolicy, User};
 use lambda_http::{Context, LambdaEvent};
@@ -42,7 +38,6 @@ pub(crate) const LONG: Duration = Duration::from_mins(10);
 
 pub(crate) struct Function {
     pub(crate) app: App,
-    pub(crate) client: Cognito,
     pub(crate) cognito: FakeCognito,
     pub(crate) token: String,
     /// What a proxy before the fake holds back.
@@ -128,19 +123,15 @@ impl Function {
         if let Some(policy) = policy {
             config.policy = Policy::from_toml(policy).unwrap();
         }
-        let timeout = config.cognito.connect_timeout;
         // Plain HTTP needs no roots, and the system's would take longer to read than a test.
-        let connector = connector(timeout, Trust::Amazon);
+        config.trust = Trust::Amazon;
+        let connector = connector(config.cognito.connect_timeout, config.trust.clone());
         let way = change(Way { endpoint: cognito.endpoint_url().to_owned(), connector });
         config.cognito.endpoint = Some(way.endpoint);
-        let client = Cognito::new(&config.cognito, way.connector);
-        let breaches = Breaches::new(timeout, Trust::Amazon);
-        let services = Services { cognito: client.clone(), breaches };
+        let app = App::build_over(way.connector, config, Memory);
         let token = cognito.access_token("demo");
         let deadline = Deadline::In(Duration::from_secs(15));
-        let journal = Journal::new(config.function_name.clone(), Memory);
-        let app = App::new(config, services, journal);
-        Self { app, client, cognito, token, late: proxy::Late::default(), deadline }
+        Self { app, cognito, token, late: proxy::Late::default(), deadline }
     }
 
     /// The same function with less of an invocation's time left.

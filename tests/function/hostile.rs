@@ -405,11 +405,41 @@ async fn a_panic_is_an_internal_error_without_its_message_and_the_next_request_w
         Way { connector: SharedHttpConnector::new(panicking), ..way }
     })
     .await;
-    function.change().await.assert_problem(500, "internal_error");
+    let mut event = post(&function.token, &change());
+    event["headers"]["user-agent"] = "Panic/1".into();
+    function.invoke(&event).await.assert_problem(500, "internal_error");
     assert_eq!(function.change().await.status, 204);
     let log = log();
+    let line =
+        log.lines().find(|line| line.contains("Panic/1")).expect("a panic has an audit event");
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["code"], "internal_error");
+    assert_eq!(line["operation"], "changePassword");
+    assert_eq!(line["source_ip"], sample("http-api")["requestContext"]["http"]["sourceIp"]);
+    assert!(line["sub"].is_string() && line["client_id"].is_string());
     assert!(log.lines().any(|line| line.contains("hostile.rs") && line.contains("panic")), "{log}");
     assert_no_secret(&log, "the log");
+}
+
+#[tokio::test]
+async fn an_event_with_more_headers_than_a_request_can_hold_is_malformed() {
+    // `http::HeaderMap` panics above 24,576 entries.
+    let function = Function::start().await;
+    let headers: serde_json::Map<_, _> =
+        (0..25_000).map(|number| (format!("x-{number}"), "1".into())).collect();
+    let lists: serde_json::Map<_, _> =
+        headers.iter().map(|(name, value)| (name.clone(), json!([value]))).collect();
+    for (kind, event) in kinds(&function) {
+        for (place, headers) in [("headers", &headers), ("multiValueHeaders", &lists)] {
+            let mut event = event.clone();
+            event[place] = Value::Object(headers.clone());
+            let reply = function.invoke(&event).await;
+            // HTTP APIs have no lists of values, so nobody reads those.
+            if (kind, place) != ("HTTP API", "multiValueHeaders") {
+                reply.assert_problem(400, "malformed_request");
+            }
+        }
+    }
 }
 
 /// One function for all cases of a property, since starting one takes longer than a case.

@@ -3,35 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use change_password::problem::ProblemCode;
 use fake_cognito::{Exception, Fault, Operation, UserState};
 use serde_json::{Value, json};
 
 use crate::harness::{Function, NEW, OLD, REQUEST_ID, Reply, change, post, sample};
-
-/// Every code of the contract.
-pub(crate) const CODES: [&str; 21] = [
-    "attempt_limit_exceeded",
-    "insufficient_scope",
-    "internal_error",
-    "invalid_token",
-    "malformed_request",
-    "method_not_allowed",
-    "missing_token",
-    "not_authorized",
-    "not_found",
-    "outcome_unknown",
-    "password_policy_violation",
-    "password_reset_required",
-    "payload_too_large",
-    "previous_password_incorrect",
-    "request_blocked",
-    "too_many_requests",
-    "unsupported_media_type",
-    "upstream_error",
-    "upstream_unavailable",
-    "user_disabled",
-    "user_not_confirmed",
-];
 
 /// An event of `events/`, or a change that meets what Cognito answers to it.
 pub(crate) enum Cause {
@@ -153,7 +129,7 @@ async fn every_row_of_the_contract_is_answered_with_its_status_and_code() {
         );
         seen.insert(code);
     }
-    assert_eq!(seen, BTreeSet::from(CODES));
+    assert_eq!(seen, ProblemCode::ALL.iter().map(|code| code.as_str()).collect());
 }
 
 #[track_caller]

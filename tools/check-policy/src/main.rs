@@ -1,7 +1,7 @@
 //! Compares the password policy with the user pool's own, before a user finds the difference.
 //!
 //! ```sh
-//! cargo run --features check-policy --bin check-policy -- eu-west-1_Ab12Cd34E
+//! cargo run --package check-policy -- eu-west-1_Ab12Cd34E
 //! ```
 //!
 //! It reads the pool with the operator's credentials (`cognito-idp:DescribeUserPool`), which the
@@ -15,9 +15,10 @@ use aws_config::{BehaviorVersion, Region};
 use aws_sdk_cognitoidentityprovider::Client;
 use aws_sdk_cognitoidentityprovider::types::PasswordPolicyType;
 use aws_smithy_runtime_api::client::http::http_client_fn;
-use change_password::config::{ConfigError, UserPoolId, read_policy};
+use change_password::config::read_policy;
 use change_password::connector::{Trust, connector};
 use change_password::policy::{CharacterClass, Rules};
+use change_password::user_pool::UserPoolId;
 
 /// The longest wait for a connection; an operator's network may be slower than Lambda's.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,7 +44,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<Vec<String>, Error> {
-    let pool_id = UserPoolId::parse(std::env::args().nth(1))?;
+    let pool_id = std::env::args().nth(1).ok_or("Usage: check-policy USER_POOL_ID")?.parse()?;
     let policy = read_policy(std::env::var("PASSWORD_POLICY_FILE").ok())?;
     let pool = describe(&pool_id).await?;
     let groups = policy.groups().map(|(name, rules)| (format!("group {name}: "), rules));
@@ -69,13 +70,9 @@ async fn describe(pool_id: &UserPoolId) -> Result<PasswordPolicyType, Error> {
         .await
         .map_err(aws_sdk_cognitoidentityprovider::Error::from)?;
     let policies = pool.user_pool.and_then(|pool| pool.policies);
-    policies.and_then(|policies| policies.password_policy).ok_or_else(|| {
-        Error::from(ConfigError::Invalid {
-            name: "USER_POOL_ID",
-            value: pool_id.as_str().to_owned(),
-            expected: "a pool that has a password policy",
-        })
-    })
+    let policy = policies.and_then(|policies| policies.password_policy);
+    policy
+        .ok_or_else(|| format!("the user pool {} has no password policy", pool_id.as_str()).into())
 }
 
 /// What the pool asks for and these rules do not, a line each.

@@ -1,8 +1,8 @@
-//! What became of a request: one line of JSON, the audit event with the metrics in it.
+//! The audit event: one line of JSON for each request, with the metrics in it.
 //!
-//! The line's members are described in `docs/audit-event.md`, and `CloudWatch` makes metrics of those
-//! that `_aws` names (the embedded metric format). It goes to standard output whatever the level of
-//! the log, because an audit trail is not there to be turned down.
+//! `docs/audit-event.md` describes the line's members, and `CloudWatch` makes metrics of those that
+//! `_aws` names (the embedded metric format). The line goes to standard output whatever the level of
+//! the log, because an audit trail must not be turned off by accident.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,6 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_types::DateTime;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
-use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::policy::Violation;
@@ -25,10 +24,10 @@ const VERSION: u32 = 1;
 
 const NAMESPACE: &str = "ChangePassword";
 
-/// What is learnt of a request on its way, beside its answer.
+/// What is known of a request beside its answer.
 #[derive(Debug, Default)]
 pub struct Record {
-    /// What was asked for, by its `operationId` in `openapi.yaml`; none when there is no such route.
+    /// The `operationId` in `openapi.yaml`; none when there is no such route.
     pub operation: Option<&'static str>,
     /// The address that the request came from, as the gateway saw it.
     pub source_ip: Option<String>,
@@ -40,17 +39,13 @@ pub struct Record {
     pub signed_out_everywhere: Option<bool>,
     /// Cognito's own id of the call that changes the password.
     pub cognito_request_id: Option<String>,
-    /// The time that the policy took, without what had to be fetched; none where it was not asked.
-    pub policy_time: Spent,
+    /// The time that the policy took, without what had to be fetched; none where it did not run.
+    pub policy_time: Option<Duration>,
     /// The time spent waiting for Cognito, over all calls; none where it was not called.
-    pub cognito_latency: Spent,
+    pub cognito_latency: Option<Duration>,
 }
 
-/// The time that one thing took, over all its turns; none before the first.
-#[derive(Debug, Default)]
-pub struct Spent(Option<Duration>);
-
-/// Where outcomes are written.
+/// Where audit events are written.
 pub struct Journal {
     function: String,
     is_cold: AtomicBool,
@@ -64,9 +59,7 @@ pub struct Outcome<'a> {
     pub request_id: &'a str,
     /// The HTTP status.
     pub status: u16,
-    /// The problem's code; none for a success.
-    pub code: Option<&'static str>,
-    /// What failed, if anything did.
+    /// The error that was answered; none for a success.
     pub error: Option<&'a Error>,
 }
 
@@ -98,6 +91,7 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     function: &'a str,
+    version: &'static str,
     #[serde(flatten)]
     metrics: &'a Metrics,
     #[serde(rename = "_aws")]
@@ -152,7 +146,7 @@ impl Journal {
             request_id: outcome.request_id,
             operation: record.operation,
             status: outcome.status,
-            code: outcome.code.unwrap_or("ok"),
+            code: outcome.error.map_or("ok", |error| error.code().as_str()),
             violations: outcome.violations().map(|broken| broken.map(Violation::code).collect()),
             signed_out_everywhere: record.signed_out_everywhere,
             sub: record.user.sub.as_deref(),
@@ -162,14 +156,17 @@ impl Journal {
             cognito_request_id: record.cognito_request_id.as_deref(),
             cause: outcome.error.and_then(cause),
             function: &self.function,
+            version: env!("CARGO_PKG_VERSION"),
             embedded: metrics.describe(now),
             metrics: &metrics,
         };
-        // Strings and numbers always have a JSON form.
-        let mut line = serde_json::to_vec(&line).unwrap_or_default();
+        let mut line = match serde_json::to_vec(&line) {
+            Ok(line) => line,
+            Err(error) => return tracing::error!(%error, "an audit event could not be written"),
+        };
         line.push(b'\n');
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        // There is nowhere left to tell that standard output is gone.
+        // Without standard output there is nowhere to report that it is gone.
         let _ = writer.write_all(&line).and_then(|()| writer.flush());
     }
 
@@ -179,23 +176,16 @@ impl Journal {
             Metric::new("outcomes", "Count", 1),
             Metric::new("cold_start", "Count", is_cold.into()),
         ];
-        if let Some(time) = record.policy_time.0 {
+        if let Some(time) = record.policy_time {
             metrics.push(Metric::new("policy_time", "Microseconds", time.as_micros()));
         }
-        if let Some(time) = record.cognito_latency.0 {
+        if let Some(time) = record.cognito_latency {
             metrics.push(Metric::new("cognito_latency", "Milliseconds", time.as_millis()));
         }
         for broken in outcome.violations().into_iter().flatten() {
             metrics.push(Metric::new(format!("violation_{}", broken.code()), "Count", 1));
         }
         Metrics(metrics)
-    }
-}
-
-impl Spent {
-    /// Counts a turn that began then and ends now.
-    pub fn add_since(&mut self, start: Instant) {
-        *self.0.get_or_insert_default() += start.elapsed();
     }
 }
 
@@ -206,7 +196,7 @@ impl fmt::Debug for Journal {
 }
 
 impl<'a> Outcome<'a> {
-    /// How much an operator should mind: we failed, or Cognito said what we do not know.
+    /// `ERROR` where this service failed, `WARN` where Cognito gave a reason that is not known.
     fn level(&self) -> &'static str {
         match self.error {
             Some(_) if self.status >= 500 => "ERROR",

@@ -1,0 +1,85 @@
+//! The problems of the public contract: the one table of codes, statuses and titles.
+
+use http::StatusCode;
+
+/// Declares [`ProblemCode`] from a table with one row for each code.
+macro_rules! problem_codes {
+    ($($(#[$doc:meta])* $variant:ident = $status:ident, $code:literal, $title:literal;)*) => {
+        /// The stable `code` of a problem, which clients branch on.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum ProblemCode {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl ProblemCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code as clients see it, in `snake_case`.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// The HTTP status of every problem with this code.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+
+            /// The short text of RFC 9457's `title`, the same for every problem with this code.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+        }
+    };
+}
+
+problem_codes! {
+    /// The body or the event cannot be read.
+    MalformedRequest = BAD_REQUEST, "malformed_request", "Malformed request";
+    /// There is no usable `Authorization` header.
+    MissingToken = UNAUTHORIZED, "missing_token", "Access token missing";
+    /// The token is no good; the client needs another one.
+    InvalidToken = UNAUTHORIZED, "invalid_token", "Access token not accepted";
+    /// The token lacks the scope that a change of password needs.
+    InsufficientScope = FORBIDDEN, "insufficient_scope", "Scope missing";
+    /// The previous password is wrong.
+    PreviousPasswordIncorrect =
+        FORBIDDEN, "previous_password_incorrect", "Previous password incorrect";
+    /// The user is disabled.
+    UserDisabled = FORBIDDEN, "user_disabled", "Account disabled";
+    /// Cognito refused for a reason that this service does not know.
+    NotAuthorized = FORBIDDEN, "not_authorized", "Not authorized";
+    /// Cognito's web ACL refused.
+    RequestBlocked = FORBIDDEN, "request_blocked", "Request blocked";
+    /// No such route.
+    NotFound = NOT_FOUND, "not_found", "Not found";
+    /// The route exists, but not for this method.
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed";
+    /// The user must go through the forgotten-password flow.
+    PasswordResetRequired = CONFLICT, "password_reset_required", "Password reset required";
+    /// The account is not confirmed.
+    UserNotConfirmed = CONFLICT, "user_not_confirmed", "Account not confirmed";
+    /// The body is too long.
+    PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "Body too large";
+    /// The content type is not JSON.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Not JSON";
+    /// The proposed password breaks rules.
+    PasswordPolicyViolation =
+        UNPROCESSABLE_ENTITY, "password_policy_violation", "Password policy violated";
+    /// The user has tried too often.
+    AttemptLimitExceeded = TOO_MANY_REQUESTS, "attempt_limit_exceeded", "Too many attempts";
+    /// The user pool is over its quota of requests.
+    TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
+    /// This service or its deployment is at fault.
+    InternalError = INTERNAL_SERVER_ERROR, "internal_error", "Internal error";
+    /// Cognito failed, and did not change the password.
+    UpstreamError = BAD_GATEWAY, "upstream_error", "Sign-in service failed";
+    /// Cognito was not reached, so nothing was changed.
+    UpstreamUnavailable =
+        SERVICE_UNAVAILABLE, "upstream_unavailable", "Sign-in service not reached";
+    /// Whether the password changed could not be settled.
+    OutcomeUnknown = GATEWAY_TIMEOUT, "outcome_unknown", "Outcome unknown";
+}

@@ -1,0 +1,60 @@
+"""Two promises about the features of dependencies, checked with `cargo tree`.
+
+The AWS SDK and its dependencies have the same features whichever packages are tested, so that they are
+compiled once; a feature that some package lacks goes into `tests/workspace-hack`. And the function
+ships without those features.
+"""
+
+import re
+import subprocess
+import sys
+
+import stack
+
+# Features that tests and tools need of the crates that the function ships, and that it does not.
+NOT_SHIPPED = {"hyper": {"server"}, "tokio": {"process", "signal"}}
+LINE = re.compile(r"(\S+ v\S+)(?: \([^)]*\))? \[(.*?)\]")
+
+
+def features(*arguments):
+    """Each crate of a dependency tree with its features."""
+    command = ["cargo", "tree", "--locked", "--prefix", "none", "--format", "{p} [{f}]", *arguments]
+    done = subprocess.run(command, cwd=stack.ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed.")
+    found = {}
+    for crate, names in LINE.findall(done.stdout):
+        found.setdefault(crate, set()).update(filter(None, names.split(",")))
+    return found
+
+
+def differences():
+    """What a part of the workspace lacks of the features that the whole has, a line each."""
+    tested = ("--edges", "normal,dev,no-proc-macro")
+    whole = features("--workspace", *tested)
+    for member in ("change-password", "check-policy"):  # Those that depend on the SDK.
+        for crate, found in features("--package", member, *tested).items():
+            if lacking := whole[crate] - found:
+                yield f"tested alone, {member} has {crate} without {sorted(lacking)}"
+
+
+def shipped_in_excess():
+    """What the release build has that only tests and tools need, a line each."""
+    shipped = features("--package", "change-password", "--edges", "normal,no-proc-macro")
+    for crate, found in shipped.items():
+        name = crate.partition(" ")[0]
+        if excess := found & NOT_SHIPPED.get(name, set()):
+            yield f"the function ships {crate} with {sorted(excess)}"
+        if name in {"aws-config", "workspace-hack"}:
+            yield f"the function ships {name}"
+
+
+def main():
+    """Prints what breaks a promise; returns whether nothing does."""
+    found = [*differences(), *shipped_in_excess()]
+    print("\n".join(found) or "The SDK has one set of features, and the function ships no feature of tests.")
+    return not found
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main() else 1)
