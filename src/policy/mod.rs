@@ -2,16 +2,23 @@
 //!
 //! A [`Rule`] is the one source of its code, its parameters, its message and its check, so what
 //! `GET /password-policy` describes cannot drift from what is enforced. Every length is in Unicode
-//! code points. Nothing here knows of HTTP or AWS, and nothing here waits: data about the user is
-//! fetched, and known breaches are asked about, by [`crate::change_password`].
+//! code points.
+//!
+//! The policy knows Cognito's limits, character classes and attribute names, and it holds the
+//! settings of the breach check. It makes no network call and waits for nothing:
+//! [`crate::change_password`] fetches the user's attributes and queries the breach service.
 
-mod common;
+mod banned_words;
+mod characters;
+mod common_passwords;
+mod error;
 mod file;
-mod normal;
+mod normalize;
 mod patterns;
+mod personal_words;
 mod rule;
+mod settings;
 mod similarity;
-mod words;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,16 +27,14 @@ use secrecy::ExposeSecret as _;
 
 use crate::credentials::Password;
 
-pub use file::{BreachSettings, OnFailure, PolicyError};
-use file::{ParsedFile, Settings};
+pub use characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS};
+pub use error::PolicyError;
+use file::ParsedFile;
+pub use personal_words::{PersonalAttribute, PersonalWords};
 use rule::Candidate;
-pub use rule::{CharacterClass, PoolRequirement, Rule, SYMBOLS, Violation};
-pub use words::{PersonalAttribute, PersonalWords};
-
-/// The longest password Cognito takes, in code points.
-///
-/// Source: Amazon Cognito user pools API reference, `ChangePassword`, `ProposedPassword`.
-pub const COGNITO_MAX_LENGTH: usize = 256;
+pub use rule::{PoolRequirement, Rule, Violation};
+use settings::Settings;
+pub use settings::{BreachSettings, OnFailure};
 
 /// What everybody must keep, and what the members of some groups must keep.
 #[derive(Debug, Clone)]

@@ -8,27 +8,11 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
+use super::banned_words::{BannedWords, MIN_POINTS};
+use super::characters::{CharacterClass, SYMBOLS};
+use super::personal_words::{PersonalAttribute, PersonalWords};
 use super::similarity::{differ_only_by_counter, within};
-use super::words::{BannedWords, ENOUGH_POINTS, PersonalAttribute, PersonalWords};
-use super::{common, patterns};
-
-/// Cognito's symbol characters; a space that is neither first nor last counts as one too.
-///
-/// Source: Amazon Cognito developer guide, "Adding user pool password requirements".
-pub const SYMBOLS: &str = r#"^$*.[]{}()?"!@#%&/\,><':;|_~`=+-"#;
-
-/// A kind of character that a policy can require, exactly as Cognito counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CharacterClass {
-    /// `a` to `z`.
-    Lowercase,
-    /// `A` to `Z`.
-    Uppercase,
-    /// `0` to `9`.
-    Digit,
-    /// One of [`SYMBOLS`], or a space within the password.
-    Symbol,
-}
+use super::{common_passwords, patterns};
 
 /// One rule: what breaks it, under which code, and how it is told to a person.
 ///
@@ -104,34 +88,6 @@ pub(super) struct Candidate<'a> {
     pub(super) length: usize,
     pub(super) previous: Option<&'a str>,
     pub(super) personal: &'a PersonalWords,
-}
-
-impl CharacterClass {
-    /// The four, in the order in which they are reported.
-    pub const ALL: [Self; 4] = [Self::Lowercase, Self::Uppercase, Self::Digit, Self::Symbol];
-
-    /// The class in a code or a parameter.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lowercase => "lowercase",
-            Self::Uppercase => "uppercase",
-            Self::Digit => "digit",
-            Self::Symbol => "symbol",
-        }
-    }
-
-    fn count(self, text: &str) -> usize {
-        let bytes = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
-        match self {
-            Self::Lowercase => bytes(u8::is_ascii_lowercase),
-            Self::Uppercase => bytes(u8::is_ascii_uppercase),
-            Self::Digit => bytes(u8::is_ascii_digit),
-            Self::Symbol => {
-                text.trim().chars().filter(|&c| c == ' ' || SYMBOLS.contains(c)).count()
-            }
-        }
-    }
 }
 
 impl Rule {
@@ -232,8 +188,8 @@ impl Rule {
             Self::MaxRun(max) => self.broken_if(patterns::longest_run(text) > *max),
             Self::NoRepeatedBlock => self.broken_if(patterns::is_repeated_block(text)),
             Self::MaxSequence(max) => self.broken_if(patterns::longest_sequence(text) > *max),
-            Self::NotCommon => self.broken_if(common::is_common(text)),
-            Self::NoBannedWords(words) => self.broken_if(words.points(text) < ENOUGH_POINTS),
+            Self::NotCommon => self.broken_if(common_passwords::is_common(text)),
+            Self::NoBannedWords(words) => self.broken_if(words.points(text) < MIN_POINTS),
             Self::NoPersonalWords(_) => {
                 let found = candidate.personal.found_in(text);
                 self.broken_if(!found.is_empty())

@@ -1,0 +1,52 @@
+//! Characters as Cognito counts them: the longest password, the character classes and the symbols.
+
+/// The longest password Cognito accepts, in code points.
+///
+/// Source: Amazon Cognito user pools API reference, `ChangePassword`, `ProposedPassword`.
+pub const COGNITO_MAX_LENGTH: usize = 256;
+
+/// Cognito's symbol characters; a space that is neither first nor last counts as one too.
+///
+/// Source: Amazon Cognito developer guide, "Adding user pool password requirements".
+pub const SYMBOLS: &str = r#"^$*.[]{}()?"!@#%&/\,><':;|_~`=+-"#;
+
+/// A kind of character that a policy can require, exactly as Cognito counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CharacterClass {
+    /// `a` to `z`.
+    Lowercase,
+    /// `A` to `Z`.
+    Uppercase,
+    /// `0` to `9`.
+    Digit,
+    /// One of [`SYMBOLS`], or a space within the password.
+    Symbol,
+}
+
+impl CharacterClass {
+    /// The four, in the order in which they are reported.
+    pub const ALL: [Self; 4] = [Self::Lowercase, Self::Uppercase, Self::Digit, Self::Symbol];
+
+    /// The class in a code or a parameter.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lowercase => "lowercase",
+            Self::Uppercase => "uppercase",
+            Self::Digit => "digit",
+            Self::Symbol => "symbol",
+        }
+    }
+
+    pub(super) fn count(self, text: &str) -> usize {
+        let bytes = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
+        match self {
+            Self::Lowercase => bytes(u8::is_ascii_lowercase),
+            Self::Uppercase => bytes(u8::is_ascii_uppercase),
+            Self::Digit => bytes(u8::is_ascii_digit),
+            Self::Symbol => {
+                text.trim().chars().filter(|&c| c == ' ' || SYMBOLS.contains(c)).count()
+            }
+        }
+    }
+}
