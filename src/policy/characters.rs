@@ -27,17 +27,7 @@ impl CharacterClass {
     /// The four, in the order in which they are reported.
     pub const ALL: [Self; 4] = [Self::Lowercase, Self::Uppercase, Self::Digit, Self::Symbol];
 
-    /// The class in a code or a parameter.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lowercase => "lowercase",
-            Self::Uppercase => "uppercase",
-            Self::Digit => "digit",
-            Self::Symbol => "symbol",
-        }
-    }
-
+    /// The number of characters of this class in a text.
     pub(super) fn count(self, text: &str) -> usize {
         let bytes = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
         match self {

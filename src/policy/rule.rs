@@ -6,7 +6,6 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use subtle::ConstantTimeEq as _;
 
 use super::banned_words::{BannedWords, MIN_POINTS};
 use super::characters::{CharacterClass, SYMBOLS};
@@ -195,12 +194,7 @@ impl Rule {
                 self.broken_if(!found.is_empty())
                     .map(|broken| broken.with("attributes", json!(found)))
             }
-            // In constant time, so that how long it takes tells nobody how much is alike.
-            Self::DiffersFromPrevious(1) => self.broken_if(
-                candidate
-                    .previous
-                    .is_some_and(|previous| previous.as_bytes().ct_eq(text.as_bytes()).into()),
-            ),
+            Self::DiffersFromPrevious(1) => self.broken_if(candidate.previous == Some(text)),
             Self::DiffersFromPrevious(min) => self.broken_if(
                 candidate.previous.is_some_and(|previous| within(previous, text, min - 1)),
             ),
