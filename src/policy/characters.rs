@@ -40,3 +40,37 @@ impl CharacterClass {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn assert_counts(text: &str, expected: [usize; 4]) {
+        assert_eq!(CharacterClass::ALL.map(|class| class.count(text)), expected, "{text}");
+    }
+
+    #[test]
+    fn letters_and_digits_beyond_ascii_and_other_symbols_belong_to_no_class() {
+        for text in ["é", "É", "٣", "§", "€", "🔑"] {
+            assert_counts(text, [0; 4]);
+        }
+        assert_counts("aéA1٣!§bB2", [2, 2, 2, 1]);
+    }
+
+    #[test]
+    fn each_of_the_32_symbols_counts_as_a_symbol_and_nothing_else() {
+        assert_eq!(SYMBOLS.chars().count(), 32);
+        for symbol in SYMBOLS.chars() {
+            assert_counts(&symbol.to_string(), [0, 0, 0, 1]);
+        }
+    }
+
+    #[test]
+    fn a_space_counts_as_a_symbol_except_at_either_end() {
+        for (text, symbols) in [("a b c", 2), (" ab", 0), ("ab ", 0), ("a\tb", 0), ("a\u{a0}b", 0)]
+        {
+            assert_eq!(CharacterClass::Symbol.count(text), symbols, "{text:?}");
+        }
+    }
+}

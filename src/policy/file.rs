@@ -94,6 +94,7 @@ struct Breaches {
 }
 
 /// The settings of everybody, and of each group that has settings of its own.
+#[derive(Debug)]
 pub(super) struct ParsedFile {
     pub(super) base: Settings,
     pub(super) groups: BTreeMap<String, Settings>,
@@ -171,5 +172,179 @@ impl Breaches {
         let endpoint = self.endpoint.unwrap_or(base.endpoint).trim_end_matches('/').to_owned();
         let on_failure = self.on_failure.unwrap_or(base.on_failure);
         Ok(Some(BreachSettings { endpoint, threshold, timeout, on_failure }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::characters::SYMBOLS;
+    use super::super::rule::Rule;
+    use super::*;
+
+    fn base(text: &str) -> Settings {
+        ParsedFile::read(text).unwrap().base
+    }
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        base(text).rules().unwrap().iter().map(Rule::code).collect()
+    }
+
+    #[test]
+    fn each_key_sets_its_own_rule_and_no_other() {
+        let always = [
+            ("too_short", json!({ "minLength": 1 })),
+            ("too_long", json!({ "maxLength": 256 })),
+            ("leading_or_trailing_space", json!({})),
+        ];
+        let cases = [
+            ("length.max", "64", "too_long", json!({ "maxLength": 64 })),
+            ("characters.lowercase", "2", "missing_lowercase", json!({ "minCount": 2 })),
+            ("characters.uppercase", "2", "missing_uppercase", json!({ "minCount": 2 })),
+            ("characters.digit", "2", "missing_digit", json!({ "minCount": 2 })),
+            (
+                "characters.symbol",
+                "2",
+                "missing_symbol",
+                json!({ "minCount": 2, "symbols": SYMBOLS }),
+            ),
+            (
+                "characters.classes",
+                "2",
+                "too_few_classes",
+                json!({ "minClasses": 2, "symbols": SYMBOLS }),
+            ),
+            ("patterns.max_run", "2", "repeated_character", json!({ "maxRun": 2 })),
+            ("patterns.repeated_block", "true", "repeated_block", json!({})),
+            ("patterns.max_sequence", "2", "sequence", json!({ "maxSequence": 2 })),
+            ("words.common", "true", "common_password", json!({})),
+            ("words.banned", "['contoso']", "banned_word", json!({})),
+            ("words.personal", "['email']", "personal_word", json!({ "attributes": ["email"] })),
+            ("previous.min_distance", "1", "same_as_previous", json!({ "minDistance": 1 })),
+            ("previous.min_distance", "2", "too_similar_to_previous", json!({ "minDistance": 2 })),
+            ("previous.counter", "true", "previous_with_other_number", json!({})),
+            ("breaches.check", "true", "breached_password", json!({})),
+        ];
+        for (key, value, code, params) in cases {
+            let text = format!("length.min = 1\n{key} = {value}");
+            let rules = base(&text).rules().unwrap();
+            let mut found: Vec<_> = rules.iter().map(|rule| (rule.code(), rule.params())).collect();
+            found.retain(|rule| !always.contains(rule));
+            assert_eq!(found, [(code, params)], "{text}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_policy_is_rejected_with_the_key_at_fault() {
+        let cases = [
+            ("", "`length.min` is not set"),
+            ("[length]\nmin = 0", "`length.min` is not set"),
+            ("profile = \"nist\"", "unknown variant `nist`"),
+            ("[length]\nmin = 9\nmax = 8", "`length.min` is 9; it must be from 1 to 8"),
+            ("[length]\nmin = 8\nmax = 257", "`length.max` is 257; it must be from 1 to 256"),
+            ("[length]\nmin = \"8\"", "invalid type"),
+            ("[length]\nmin = 8\nmimimum = 8", "unknown field `mimimum`"),
+            ("[length]\nmin = 8\n[character]", "unknown field `character`"),
+            ("[length]\nmin = 8\n[characters]\nletter = 1", "unknown field `letter`"),
+            ("[length]\nmin = 8\n[characters]\nclasses = 5", "`characters.classes` is 5"),
+            (
+                "[length]\nmin = 1\nmax = 3\n[characters]\ndigit = 2\nsymbol = 2",
+                "asks for 4 characters",
+            ),
+            ("[length]\nmin = 1\nmax = 3\n[characters]\nclasses = 4", "asks for 4 characters"),
+            ("[length]\nmin = 8\n[previous]\nmin_distance = 257", "`previous.min_distance` is 257"),
+            ("[length]\nmin = 8\n[words]\npersonal = [\"age\"]", "unknown variant `age`"),
+            ("[length]\nmin = 8\n[breaches]\ncheck = true\nthreshold = 0", "`breaches.threshold`"),
+            (
+                "[length]\nmin = 8\n[breaches]\ncheck = true\ntimeout_ms = 0",
+                "`breaches.timeout_ms`",
+            ),
+            ("[length]\nmin = 8\n[groups.a]\nprofile = \"asvs-5\"", "unknown field `profile`"),
+            ("[length]\nmin = 8\n[groups.a.length]\nmax = 7", "`groups.a.length.min` is 8"),
+        ];
+        for (text, expected) in cases {
+            let error = ParsedFile::read(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_group_can_be_stricter_and_never_looser() {
+        let base = "
+            [length]
+            min = 8
+            max = 100
+            [characters]
+            lowercase = 1
+            uppercase = 1
+            digit = 1
+            symbol = 1
+            classes = 3
+            [patterns]
+            max_run = 3
+            max_sequence = 4
+            repeated_block = true
+            [words]
+            common = true
+            personal = [\"email\"]
+            [previous]
+            min_distance = 2
+            counter = true
+            [breaches]
+            check = true
+            threshold = 5
+            on_failure = \"refuse\"
+        ";
+        let cases = [
+            ("length.min", "min = 9", "min = 7"),
+            ("length.max", "max = 99", "max = 101"),
+            ("characters.lowercase", "lowercase = 2", "lowercase = 0"),
+            ("characters.uppercase", "uppercase = 2", "uppercase = 0"),
+            ("characters.digit", "digit = 2", "digit = 0"),
+            ("characters.symbol", "symbol = 2", "symbol = 0"),
+            ("characters.classes", "classes = 4", "classes = 2"),
+            ("patterns.max_run", "max_run = 2", "max_run = 4"),
+            ("patterns.max_run", "max_run = 1", "max_run = 0"),
+            ("patterns.max_sequence", "max_sequence = 3", "max_sequence = 0"),
+            ("patterns.repeated_block", "repeated_block = true", "repeated_block = false"),
+            ("words.common", "common = true", "common = false"),
+            ("words.personal", "personal = [\"email\", \"username\"]", "personal = [\"username\"]"),
+            ("previous.min_distance", "min_distance = 3", "min_distance = 1"),
+            ("previous.counter", "counter = true", "counter = false"),
+            ("breaches", "threshold = 4", "threshold = 6"),
+            ("breaches", "check = true", "check = false"),
+            ("breaches", "on_failure = \"refuse\"", "on_failure = \"allow\""),
+        ];
+        for (key, stricter, looser) in cases {
+            let (table, _) = key.split_once('.').unwrap_or((key, ""));
+            let with =
+                |line: &str| ParsedFile::read(&format!("{base}[groups.ops.{table}]\n{line}"));
+            assert!(with(stricter).is_ok(), "{stricter}: {:?}", with(stricter));
+            let error = with(looser).unwrap_err().to_string();
+            assert!(error.contains(&format!("`groups.ops.{key}`")), "{looser}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_profile_is_overridden_by_the_keys_beside_it() {
+        let nist = base("profile = \"nist-800-63b-4\"");
+        assert_eq!((nist.min_length, nist.max_length), (15, 256));
+        let blocklist = [
+            "too_short",
+            "too_long",
+            "leading_or_trailing_space",
+            "common_password",
+            "personal_word",
+            "same_as_previous",
+        ];
+        assert_eq!(codes("profile = \"nist-800-63b-4\""), blocklist);
+        assert_eq!(codes("profile = \"asvs-5\""), blocklist);
+        assert_eq!(
+            codes("profile = \"nist-800-63b-4\"\n[words]\ncommon = false\npersonal = []"),
+            ["too_short", "too_long", "leading_or_trailing_space", "same_as_previous"]
+        );
+        let cognito = base("profile = \"cognito-default\"\n[length]\nmin = 10");
+        assert_eq!((cognito.min_length, cognito.characters), (10, [1; 4]));
     }
 }
