@@ -18,29 +18,10 @@ fn passwords() -> [(&'static str, String); 5] {
     ]
 }
 
-const POLICY: &str = r#"
-    [length]
-    min = 12
-    [characters]
-    lowercase = 1
-    uppercase = 1
-    digit = 1
-    symbol = 1
-    [patterns]
-    max_run = 3
-    max_sequence = 4
-    repeated_block = true
-    [words]
-    common = true
-    banned = ["contoso", "fabrikam", "redmond", "northwind"]
-    personal = ["username", "email"]
-    [previous]
-    min_distance = 4
-    counter = true
-"#;
+const EVERY_RULE: &str = include_str!("../tests/policy/data/every-rule.toml");
 
 fn check(criterion: &mut Criterion) {
-    let policy = Policy::from_toml(POLICY).expect("a sound policy");
+    let policy = Policy::from_toml(EVERY_RULE).expect("a sound policy");
     let previous = Password::from("Previous-Horse-7-Battery".to_owned());
     for (name, text) in passwords() {
         let mut group = criterion.benchmark_group(name);
@@ -84,7 +65,7 @@ fn first_answer(name: &str) {
     let text = "k7#Vq!zR2m&Lx9@T";
     match name {
         "policy" => {
-            let policy = Policy::from_toml(POLICY).expect("a sound policy");
+            let policy = Policy::from_toml(EVERY_RULE).expect("a sound policy");
             let personal = PersonalWords::new([]);
             black_box(policy.base().violations(&text.to_owned().into(), None, &personal));
         }

@@ -1,118 +1,15 @@
-//! The policy file: TOML in, rules out, with profiles, overrides and groups.
+//! The policy file: TOML in, the settings of everybody and of each group out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use thiserror::Error;
 
-use super::words::{BannedWordError, BannedWords, PersonalAttribute};
-use super::{COGNITO_MAX_LENGTH, CharacterClass, Rule};
+use super::error::PolicyError;
+use super::personal_words::PersonalAttribute;
+use super::settings::{BreachSettings, OnFailure, Profile, Settings};
 
-/// What is wrong with a policy file, by the key's name.
-#[derive(Debug, Error)]
-pub enum PolicyError {
-    /// Not TOML, an unknown key, or a value of the wrong type.
-    #[error("{0}")]
-    Syntax(#[from] toml::de::Error),
-    /// Neither the file nor a profile says how short a password may be.
-    #[error("`length.min` is not set, and there is no `profile` that sets it")]
-    NoMinimum,
-    /// A number that no policy can have.
-    #[error("`{key}` is {value}; it must be from {min} to {max}")]
-    OutOfRange {
-        /// The key's full name.
-        key: String,
-        /// What the file says.
-        value: u64,
-        /// The least that is allowed.
-        min: u64,
-        /// The most that is allowed.
-        max: u64,
-    },
-    /// The required characters do not fit into the longest password.
-    #[error("`{place}characters` asks for {required} characters, and `length.max` is {max}")]
-    Unsatisfiable {
-        /// The group, with its dot, or nothing.
-        place: String,
-        /// How many characters are required in all.
-        required: usize,
-        /// The longest password.
-        max: usize,
-    },
-    /// A group asks for less than everybody has to keep.
-    #[error(
-        "`groups.{group}.{key}` is looser than the base policy's; a group can only be stricter"
-    )]
-    LooserGroup {
-        /// The group's name.
-        group: String,
-        /// The key within the group.
-        key: &'static str,
-    },
-    /// A word that cannot be banned.
-    #[error("`words.banned`: {0}")]
-    BannedWords(#[from] BannedWordError),
-}
-
-/// How known breaches are asked about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BreachSettings {
-    /// The address before `/range/`, without a slash at its end.
-    pub endpoint: String,
-    /// In how many breached accounts a password must have been seen to be refused.
-    pub threshold: u64,
-    /// The longest wait for an answer.
-    pub timeout: Duration,
-    /// What becomes of the change when there is no answer.
-    pub on_failure: OnFailure,
-}
-
-/// What to do when a check cannot be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnFailure {
-    /// Go on, and log it.
-    Allow,
-    /// Refuse, and say that it is safe to try again.
-    Refuse,
-}
-
-/// A well-known set of rules to begin with.
-#[derive(Debug, Clone, Copy, Deserialize)]
-enum Profile {
-    /// NIST SP 800-63B-4, section 3.1.1.2, for passwords that are the only factor.
-    #[serde(rename = "nist-800-63b-4")]
-    Nist80063B4,
-    /// OWASP ASVS 5.0, section V6.2.
-    #[serde(rename = "asvs-5")]
-    Asvs5,
-    /// What the Cognito console proposes for a new user pool.
-    #[serde(rename = "cognito-default")]
-    CognitoDefault,
-}
-
-/// Every switch of a policy, set. A number of 0 is a rule that is off.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Settings {
-    pub(super) min_length: usize,
-    pub(super) max_length: usize,
-    /// By [`CharacterClass::ALL`].
-    pub(super) characters: [usize; 4],
-    pub(super) classes: usize,
-    max_run: usize,
-    max_sequence: usize,
-    repeated_block: bool,
-    common: bool,
-    banned: BTreeSet<String>,
-    pub(super) personal: BTreeSet<PersonalAttribute>,
-    min_distance: usize,
-    counter: bool,
-    pub(super) breaches: Option<BreachSettings>,
-}
-
-/// The policy file as it is written; see `password-policy.toml` for each key's meaning.
+/// The policy file; `password-policy.toml` documents each key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PolicyFile {
@@ -134,7 +31,7 @@ struct PolicyFile {
     breaches: Breaches,
 }
 
-/// What a group, like the file itself, may set.
+/// The tables that a group and the file itself can set.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Tables {
@@ -196,7 +93,8 @@ struct Breaches {
     on_failure: Option<OnFailure>,
 }
 
-/// The settings of everybody, and of the members of each group that has stricter ones.
+/// The settings of everybody, and of each group that has settings of its own.
+#[derive(Debug)]
 pub(super) struct ParsedFile {
     pub(super) base: Settings,
     pub(super) groups: BTreeMap<String, Settings>,
@@ -222,7 +120,7 @@ impl ParsedFile {
 }
 
 impl Tables {
-    /// What is set here, over what was set before.
+    /// These tables' settings, and the base's for each key that they do not set.
     fn over(self, base: Settings) -> Result<Settings, PolicyError> {
         let Self { length, characters, patterns, words, previous, breaches } = self;
         let [lowercase, uppercase, digit, symbol] = base.characters;
@@ -260,187 +158,193 @@ impl Breaches {
             timeout: Duration::from_secs(1),
             on_failure: OnFailure::Allow,
         });
-        let milliseconds = match self.timeout_ms {
+        let timeout = match self.timeout_ms {
             None => base.timeout,
             Some(value @ 1..=10_000) => Duration::from_millis(value),
-            Some(value) => return Err(out_of_range("breaches.timeout_ms", value, 1, 10_000)),
+            Some(value) => {
+                return Err(PolicyError::out_of_range("breaches.timeout_ms", value, 1, 10_000));
+            }
         };
         let threshold = self.threshold.unwrap_or(base.threshold);
         if threshold == 0 {
-            return Err(out_of_range("breaches.threshold", 0, 1, u64::MAX));
+            return Err(PolicyError::out_of_range("breaches.threshold", 0, 1, u64::MAX));
         }
         let endpoint = self.endpoint.unwrap_or(base.endpoint).trim_end_matches('/').to_owned();
         let on_failure = self.on_failure.unwrap_or(base.on_failure);
-        Ok(Some(BreachSettings { endpoint, threshold, timeout: milliseconds, on_failure }))
+        Ok(Some(BreachSettings { endpoint, threshold, timeout, on_failure }))
     }
 }
 
-impl Settings {
-    /// What a profile sets; without one, nothing but what Cognito itself refuses is.
-    fn of(profile: Option<Profile>) -> Self {
-        let bare = Self {
-            min_length: 0,
-            max_length: COGNITO_MAX_LENGTH,
-            characters: [0; 4],
-            classes: 0,
-            max_run: 0,
-            max_sequence: 0,
-            repeated_block: false,
-            common: false,
-            banned: BTreeSet::new(),
-            personal: BTreeSet::new(),
-            min_distance: 0,
-            counter: false,
-            breaches: None,
-        };
-        match profile {
-            None => bare,
-            // 15 where the password is the only factor; at least 64 permitted; no composition
-            // rules; a blocklist of "commonly used, expected, or compromised" values, with
-            // "context-specific words, such as the name of the service, the username, and
-            // derivatives thereof".
-            Some(Profile::Nist80063B4) => Self {
-                min_length: 15,
-                common: true,
-                personal: [PersonalAttribute::UserName].into(),
-                min_distance: 1,
-                ..bare
-            },
-            // V6.2.1 at least 8; V6.2.4 the commonest passwords; V6.2.5 no composition rules; V6.2.9
-            // at least 64 permitted; V6.2.11 context-specific words. V6.2.12, breaches, is level 2
-            // and takes a service: `breaches.check`.
-            Some(Profile::Asvs5) => Self {
-                min_length: 8,
-                common: true,
-                personal: [PersonalAttribute::UserName].into(),
-                min_distance: 1,
-                ..bare
-            },
-            // Amazon Cognito developer guide, "Adding user pool password requirements".
-            Some(Profile::CognitoDefault) => Self { min_length: 8, characters: [1; 4], ..bare },
-        }
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::characters::SYMBOLS;
+    use super::super::rule::Rule;
+    use super::*;
+
+    fn base(text: &str) -> Settings {
+        ParsedFile::read(text).unwrap().base
     }
 
-    /// Refuses what no password could satisfy.
-    pub(super) fn check(&self, place: &str) -> Result<(), PolicyError> {
-        if self.min_length == 0 {
-            return Err(PolicyError::NoMinimum);
-        }
-        let max = self.max_length;
-        let ranges = [
-            ("length.max", max, 1, COGNITO_MAX_LENGTH),
-            ("length.min", self.min_length, 1, max),
-            ("characters.classes", self.classes, 0, CharacterClass::ALL.len()),
-            ("previous.min_distance", self.min_distance, 0, max),
+    fn codes(text: &str) -> Vec<&'static str> {
+        base(text).rules().unwrap().iter().map(Rule::code).collect()
+    }
+
+    #[test]
+    fn each_key_sets_its_own_rule_and_no_other() {
+        let always = [
+            ("too_short", json!({ "minLength": 1 })),
+            ("too_long", json!({ "maxLength": 256 })),
+            ("leading_or_trailing_space", json!({})),
         ];
-        for (key, value, min, max) in ranges {
-            if !(min..=max).contains(&value) {
-                return Err(out_of_range(
-                    &format!("{place}{key}"),
-                    value as u64,
-                    min as u64,
-                    max as u64,
-                ));
-            }
-        }
-        let required = self.required_characters().iter().sum();
-        if required > max {
-            return Err(PolicyError::Unsatisfiable { place: place.into(), required, max });
-        }
-        Ok(())
-    }
-
-    /// The fewest characters of each class that satisfy the counts and the number of classes.
-    pub(super) fn required_characters(&self) -> [usize; 4] {
-        let mut required = self.characters;
-        let present = required.iter().filter(|count| **count > 0).count();
-        let missing = self.classes.saturating_sub(present);
-        required.iter_mut().filter(|count| **count == 0).take(missing).for_each(|count| *count = 1);
-        required
-    }
-
-    /// The first key, if any, that allows what `base` refuses.
-    fn looser_than(&self, base: &Self) -> Option<&'static str> {
-        // Where 0 is off, any bound is stricter than none.
-        let bound = |ours: usize, base: usize| base != 0 && (ours == 0 || ours > base);
-        let looser = [
-            ("length.min", self.min_length < base.min_length),
-            ("length.max", self.max_length > base.max_length),
-            ("characters.lowercase", self.characters[0] < base.characters[0]),
-            ("characters.uppercase", self.characters[1] < base.characters[1]),
-            ("characters.digit", self.characters[2] < base.characters[2]),
-            ("characters.symbol", self.characters[3] < base.characters[3]),
-            ("characters.classes", self.classes < base.classes),
-            ("patterns.max_run", bound(self.max_run, base.max_run)),
-            ("patterns.max_sequence", bound(self.max_sequence, base.max_sequence)),
-            ("patterns.repeated_block", base.repeated_block && !self.repeated_block),
-            ("words.common", base.common && !self.common),
-            ("words.personal", !self.personal.is_superset(&base.personal)),
-            ("previous.min_distance", self.min_distance < base.min_distance),
-            ("previous.counter", base.counter && !self.counter),
-            ("breaches", breaches_are_looser(self.breaches.as_ref(), base.breaches.as_ref())),
+        let cases = [
+            ("length.max", "64", "too_long", json!({ "maxLength": 64 })),
+            ("characters.lowercase", "2", "missing_lowercase", json!({ "minCount": 2 })),
+            ("characters.uppercase", "2", "missing_uppercase", json!({ "minCount": 2 })),
+            ("characters.digit", "2", "missing_digit", json!({ "minCount": 2 })),
+            (
+                "characters.symbol",
+                "2",
+                "missing_symbol",
+                json!({ "minCount": 2, "symbols": SYMBOLS }),
+            ),
+            (
+                "characters.classes",
+                "2",
+                "too_few_classes",
+                json!({ "minClasses": 2, "symbols": SYMBOLS }),
+            ),
+            ("patterns.max_run", "2", "repeated_character", json!({ "maxRun": 2 })),
+            ("patterns.repeated_block", "true", "repeated_block", json!({})),
+            ("patterns.max_sequence", "2", "sequence", json!({ "maxSequence": 2 })),
+            ("words.common", "true", "common_password", json!({})),
+            ("words.banned", "['contoso']", "banned_word", json!({})),
+            ("words.personal", "['email']", "personal_word", json!({ "attributes": ["email"] })),
+            ("previous.min_distance", "1", "same_as_previous", json!({ "minDistance": 1 })),
+            ("previous.min_distance", "2", "too_similar_to_previous", json!({ "minDistance": 2 })),
+            ("previous.counter", "true", "previous_with_other_number", json!({})),
+            ("breaches.check", "true", "breached_password", json!({})),
         ];
-        looser.into_iter().find_map(|(key, looser)| looser.then_some(key))
-    }
-
-    /// What satisfies both: the settings of a user who is in two groups.
-    pub(super) fn and(&self, other: &Self) -> Self {
-        let bound = |a: usize, b: usize| if a == 0 || b == 0 { a.max(b) } else { a.min(b) };
-        let stricter_breaches =
-            breaches_are_looser(self.breaches.as_ref(), other.breaches.as_ref());
-        Self {
-            min_length: self.min_length.max(other.min_length),
-            max_length: self.max_length.min(other.max_length),
-            characters: std::array::from_fn(|i| self.characters[i].max(other.characters[i])),
-            classes: self.classes.max(other.classes),
-            max_run: bound(self.max_run, other.max_run),
-            max_sequence: bound(self.max_sequence, other.max_sequence),
-            repeated_block: self.repeated_block || other.repeated_block,
-            common: self.common || other.common,
-            banned: &self.banned | &other.banned,
-            personal: &self.personal | &other.personal,
-            min_distance: self.min_distance.max(other.min_distance),
-            counter: self.counter || other.counter,
-            breaches: if stricter_breaches { &other.breaches } else { &self.breaches }.clone(),
+        for (key, value, code, params) in cases {
+            let text = format!("length.min = 1\n{key} = {value}");
+            let rules = base(&text).rules().unwrap();
+            let mut found: Vec<_> = rules.iter().map(|rule| (rule.code(), rule.params())).collect();
+            found.retain(|rule| !always.contains(rule));
+            assert_eq!(found, [(code, params)], "{text}");
         }
     }
 
-    /// The rules that are on, in the order in which they are reported.
-    pub(super) fn rules(&self) -> Result<Vec<Rule>, PolicyError> {
-        let mut rules = vec![Rule::MinLength(self.min_length), Rule::MaxLength(self.max_length)];
-        let classes = CharacterClass::ALL.into_iter().zip(self.characters);
-        rules.extend(classes.filter(|(_, min)| *min > 0).map(|(c, min)| Rule::Requires(c, min)));
-        let banned = BannedWords::new(&Vec::from_iter(&self.banned))?;
-        let personal = self.personal.iter().copied().collect();
-        let switched = [
-            (self.classes > 0, Rule::RequiresClasses(self.classes)),
-            (true, Rule::NoEdgeSpace),
-            (self.max_run > 0, Rule::MaxRun(self.max_run)),
-            (self.repeated_block, Rule::NoRepeatedBlock),
-            (self.max_sequence > 0, Rule::MaxSequence(self.max_sequence)),
-            (self.common, Rule::NotCommon),
-            (!self.banned.is_empty(), Rule::NoBannedWords(Arc::new(banned))),
-            (!self.personal.is_empty(), Rule::NoPersonalWords(personal)),
-            (self.min_distance > 0, Rule::DiffersFromPrevious(self.min_distance)),
-            (self.counter, Rule::NotACounter),
-            (self.breaches.is_some(), Rule::NotBreached),
+    #[test]
+    fn an_invalid_policy_is_rejected_with_the_key_at_fault() {
+        let cases = [
+            ("", "`length.min` is not set"),
+            ("[length]\nmin = 0", "`length.min` is not set"),
+            ("profile = \"nist\"", "unknown variant `nist`"),
+            ("[length]\nmin = 9\nmax = 8", "`length.min` is 9; it must be from 1 to 8"),
+            ("[length]\nmin = 8\nmax = 257", "`length.max` is 257; it must be from 1 to 256"),
+            ("[length]\nmin = \"8\"", "invalid type"),
+            ("[length]\nmin = 8\nmimimum = 8", "unknown field `mimimum`"),
+            ("[length]\nmin = 8\n[character]", "unknown field `character`"),
+            ("[length]\nmin = 8\n[characters]\nletter = 1", "unknown field `letter`"),
+            ("[length]\nmin = 8\n[characters]\nclasses = 5", "`characters.classes` is 5"),
+            (
+                "[length]\nmin = 1\nmax = 3\n[characters]\ndigit = 2\nsymbol = 2",
+                "asks for 4 characters",
+            ),
+            ("[length]\nmin = 1\nmax = 3\n[characters]\nclasses = 4", "asks for 4 characters"),
+            ("[length]\nmin = 8\n[previous]\nmin_distance = 257", "`previous.min_distance` is 257"),
+            ("[length]\nmin = 8\n[words]\npersonal = [\"age\"]", "unknown variant `age`"),
+            ("[length]\nmin = 8\n[breaches]\ncheck = true\nthreshold = 0", "`breaches.threshold`"),
+            (
+                "[length]\nmin = 8\n[breaches]\ncheck = true\ntimeout_ms = 0",
+                "`breaches.timeout_ms`",
+            ),
+            ("[length]\nmin = 8\n[groups.a]\nprofile = \"asvs-5\"", "unknown field `profile`"),
+            ("[length]\nmin = 8\n[groups.a.length]\nmax = 7", "`groups.a.length.min` is 8"),
         ];
-        rules.extend(switched.into_iter().filter_map(|(on, rule)| on.then_some(rule)));
-        Ok(rules)
-    }
-}
-
-fn breaches_are_looser(ours: Option<&BreachSettings>, base: Option<&BreachSettings>) -> bool {
-    match (ours, base) {
-        (_, None) => false,
-        (None, Some(_)) => true,
-        (Some(ours), Some(base)) => {
-            ours.threshold > base.threshold
-                || (base.on_failure == OnFailure::Refuse && ours.on_failure == OnFailure::Allow)
+        for (text, expected) in cases {
+            let error = ParsedFile::read(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
-}
 
-fn out_of_range(key: &str, value: u64, min: u64, max: u64) -> PolicyError {
-    PolicyError::OutOfRange { key: key.into(), value, min, max }
+    #[test]
+    fn a_group_can_be_stricter_and_never_looser() {
+        let base = "
+            [length]
+            min = 8
+            max = 100
+            [characters]
+            lowercase = 1
+            uppercase = 1
+            digit = 1
+            symbol = 1
+            classes = 3
+            [patterns]
+            max_run = 3
+            max_sequence = 4
+            repeated_block = true
+            [words]
+            common = true
+            personal = [\"email\"]
+            [previous]
+            min_distance = 2
+            counter = true
+            [breaches]
+            check = true
+            threshold = 5
+            on_failure = \"refuse\"
+        ";
+        let cases = [
+            ("length.min", "min = 9", "min = 7"),
+            ("length.max", "max = 99", "max = 101"),
+            ("characters.lowercase", "lowercase = 2", "lowercase = 0"),
+            ("characters.uppercase", "uppercase = 2", "uppercase = 0"),
+            ("characters.digit", "digit = 2", "digit = 0"),
+            ("characters.symbol", "symbol = 2", "symbol = 0"),
+            ("characters.classes", "classes = 4", "classes = 2"),
+            ("patterns.max_run", "max_run = 2", "max_run = 4"),
+            ("patterns.max_run", "max_run = 1", "max_run = 0"),
+            ("patterns.max_sequence", "max_sequence = 3", "max_sequence = 0"),
+            ("patterns.repeated_block", "repeated_block = true", "repeated_block = false"),
+            ("words.common", "common = true", "common = false"),
+            ("words.personal", "personal = [\"email\", \"username\"]", "personal = [\"username\"]"),
+            ("previous.min_distance", "min_distance = 3", "min_distance = 1"),
+            ("previous.counter", "counter = true", "counter = false"),
+            ("breaches", "threshold = 4", "threshold = 6"),
+            ("breaches", "check = true", "check = false"),
+            ("breaches", "on_failure = \"refuse\"", "on_failure = \"allow\""),
+        ];
+        for (key, stricter, looser) in cases {
+            let (table, _) = key.split_once('.').unwrap_or((key, ""));
+            let with =
+                |line: &str| ParsedFile::read(&format!("{base}[groups.ops.{table}]\n{line}"));
+            assert!(with(stricter).is_ok(), "{stricter}: {:?}", with(stricter));
+            let error = with(looser).unwrap_err().to_string();
+            assert!(error.contains(&format!("`groups.ops.{key}`")), "{looser}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_profile_is_overridden_by_the_keys_beside_it() {
+        let nist = base("profile = \"nist-800-63b-4\"");
+        assert_eq!((nist.min_length, nist.max_length), (15, 256));
+        let blocklist = [
+            "too_short",
+            "too_long",
+            "leading_or_trailing_space",
+            "common_password",
+            "personal_word",
+            "same_as_previous",
+        ];
+        assert_eq!(codes("profile = \"nist-800-63b-4\""), blocklist);
+        assert_eq!(codes("profile = \"asvs-5\""), blocklist);
+        assert_eq!(
+            codes("profile = \"nist-800-63b-4\"\n[words]\ncommon = false\npersonal = []"),
+            ["too_short", "too_long", "leading_or_trailing_space", "same_as_previous"]
+        );
+        let cognito = base("profile = \"cognito-default\"\n[length]\nmin = 10");
+        assert_eq!((cognito.min_length, cognito.characters), (10, [1; 4]));
+    }
 }

@@ -1,7 +1,7 @@
 //! The shapes that make a password easy to type and to guess: runs, repeated blocks and sequences.
 
-use super::COGNITO_MAX_LENGTH;
-use super::normal::secret;
+use super::characters::COGNITO_MAX_LENGTH;
+use super::normalize::secret;
 
 /// The orders that memory and fingers follow, in Latin-1, which has all these keys.
 ///
@@ -42,8 +42,8 @@ static NEXT: [[u8; 256]; LINES.len()] = {
     next
 };
 
-/// The most code points that the lower case of one has (`char::to_lowercase`).
-const LONGEST_LOWERCASE: usize = 3;
+/// The maximum number of code points in the lower case of one (`char::to_lowercase`).
+const MAX_LOWERCASE: usize = 3;
 
 /// The length of the longest run of one character, in code points.
 ///
@@ -60,7 +60,7 @@ pub(super) fn longest_run(text: &str) -> usize {
 /// the one check here whose time is not linear, and such a password is too long anyway.
 pub(super) fn is_repeated_block(text: &str) -> bool {
     let lower = text.chars().take(COGNITO_MAX_LENGTH).flat_map(char::to_lowercase);
-    let characters = secret(LONGEST_LOWERCASE * COGNITO_MAX_LENGTH, lower);
+    let characters = secret(MAX_LOWERCASE * COGNITO_MAX_LENGTH, lower);
     let length = characters.len();
     // A text repeats every `period` characters if it is itself when moved by as many.
     (1..=length / 2).any(|period| characters[period..] == characters[..length - period])

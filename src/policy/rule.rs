@@ -6,29 +6,12 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-use subtle::ConstantTimeEq as _;
 
+use super::banned_words::{BannedWords, MIN_POINTS};
+use super::characters::{CharacterClass, SYMBOLS};
+use super::personal_words::{PersonalAttribute, PersonalWords};
 use super::similarity::{differ_only_by_counter, within};
-use super::words::{BannedWords, ENOUGH_POINTS, PersonalAttribute, PersonalWords};
-use super::{common, patterns};
-
-/// Cognito's symbol characters; a space that is neither first nor last counts as one too.
-///
-/// Source: Amazon Cognito developer guide, "Adding user pool password requirements".
-pub const SYMBOLS: &str = r#"^$*.[]{}()?"!@#%&/\,><':;|_~`=+-"#;
-
-/// A kind of character that a policy can require, exactly as Cognito counts them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CharacterClass {
-    /// `a` to `z`.
-    Lowercase,
-    /// `A` to `Z`.
-    Uppercase,
-    /// `0` to `9`.
-    Digit,
-    /// One of [`SYMBOLS`], or a space within the password.
-    Symbol,
-}
+use super::{common_passwords, patterns};
 
 /// One rule: what breaks it, under which code, and how it is told to a person.
 ///
@@ -104,34 +87,6 @@ pub(super) struct Candidate<'a> {
     pub(super) length: usize,
     pub(super) previous: Option<&'a str>,
     pub(super) personal: &'a PersonalWords,
-}
-
-impl CharacterClass {
-    /// The four, in the order in which they are reported.
-    pub const ALL: [Self; 4] = [Self::Lowercase, Self::Uppercase, Self::Digit, Self::Symbol];
-
-    /// The class in a code or a parameter.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lowercase => "lowercase",
-            Self::Uppercase => "uppercase",
-            Self::Digit => "digit",
-            Self::Symbol => "symbol",
-        }
-    }
-
-    fn count(self, text: &str) -> usize {
-        let bytes = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
-        match self {
-            Self::Lowercase => bytes(u8::is_ascii_lowercase),
-            Self::Uppercase => bytes(u8::is_ascii_uppercase),
-            Self::Digit => bytes(u8::is_ascii_digit),
-            Self::Symbol => {
-                text.trim().chars().filter(|&c| c == ' ' || SYMBOLS.contains(c)).count()
-            }
-        }
-    }
 }
 
 impl Rule {
@@ -232,19 +187,14 @@ impl Rule {
             Self::MaxRun(max) => self.broken_if(patterns::longest_run(text) > *max),
             Self::NoRepeatedBlock => self.broken_if(patterns::is_repeated_block(text)),
             Self::MaxSequence(max) => self.broken_if(patterns::longest_sequence(text) > *max),
-            Self::NotCommon => self.broken_if(common::is_common(text)),
-            Self::NoBannedWords(words) => self.broken_if(words.points(text) < ENOUGH_POINTS),
+            Self::NotCommon => self.broken_if(common_passwords::is_common(text)),
+            Self::NoBannedWords(words) => self.broken_if(words.points(text) < MIN_POINTS),
             Self::NoPersonalWords(_) => {
                 let found = candidate.personal.found_in(text);
                 self.broken_if(!found.is_empty())
                     .map(|broken| broken.with("attributes", json!(found)))
             }
-            // In constant time, so that how long it takes tells nobody how much is alike.
-            Self::DiffersFromPrevious(1) => self.broken_if(
-                candidate
-                    .previous
-                    .is_some_and(|previous| previous.as_bytes().ct_eq(text.as_bytes()).into()),
-            ),
+            Self::DiffersFromPrevious(1) => self.broken_if(candidate.previous == Some(text)),
             Self::DiffersFromPrevious(min) => self.broken_if(
                 candidate.previous.is_some_and(|previous| within(previous, text, min - 1)),
             ),
@@ -357,5 +307,236 @@ impl Serialize for Violation {
         violation.serialize_field("message", &self.rule.to_string())?;
         violation.serialize_field("params", &params)?;
         violation.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use super::*;
+    use crate::policy::Policy;
+
+    const EVERY_RULE: &str = include_str!("../../tests/policy/data/every-rule.toml");
+
+    /// A rule, its code, and pairs of a password that breaks it and a near one that does not.
+    type Boundary = (Rule, &'static str, &'static [(&'static str, &'static str)]);
+
+    /// The previous password is `Winter24!`. The user is `jane.roe`, jane@example.com, born on
+    /// 21 June 1987.
+    fn boundaries() -> Vec<Boundary> {
+        use CharacterClass::{Digit, Lowercase, Symbol, Uppercase};
+        use PersonalAttribute::{BirthDate, Email, UserName};
+        let personal = |attribute| Rule::NoPersonalWords(vec![attribute]);
+        vec![
+            // ASCII, a letter with its accent apart (two), an astral one (one), right-to-left.
+            (
+                Rule::MinLength(4),
+                "too_short",
+                &[
+                    ("abc", "abcd"),
+                    ("e\u{301}e", "e\u{301}e\u{301}"),
+                    ("🔑🔒🔑", "🔑🔒🔑🔒"),
+                    ("של\u{5b7}", "שלום"),
+                ],
+            ),
+            (
+                Rule::MaxLength(4),
+                "too_long",
+                &[("abcde", "abcd"), ("🔑🔒🔑🔒x", "🔑🔒🔑🔒"), ("שלוםx", "שלום")],
+            ),
+            // Classes are ASCII to Cognito: é, É, ٣ and § belong to none.
+            (Rule::Requires(Lowercase, 1), "missing_lowercase", &[("A1!é", "A1!z")]),
+            (Rule::Requires(Lowercase, 2), "missing_lowercase", &[("aA1!", "azA1")]),
+            (Rule::Requires(Uppercase, 1), "missing_uppercase", &[("a1!É", "a1!Z")]),
+            (Rule::Requires(Digit, 1), "missing_digit", &[("aA!٣", "aA!0")]),
+            (Rule::Requires(Digit, 3), "missing_digit", &[("a1b2", "1a23")]),
+            (
+                Rule::Requires(Symbol, 1),
+                "missing_symbol",
+                &[("aA1§", "aA1-"), ("aA1€", "a A1"), ("aA1 ", "a A1")],
+            ),
+            (Rule::Requires(Symbol, 2), "missing_symbol", &[("1a!b", "1a!b2 c")]),
+            (Rule::RequiresClasses(3), "too_few_classes", &[("abAB", "abA1")]),
+            (Rule::RequiresClasses(4), "too_few_classes", &[("abA1", "aA1!")]),
+            // White space of any kind, at either end and within.
+            (
+                Rule::NoEdgeSpace,
+                "leading_or_trailing_space",
+                &[
+                    (" abcd", "ab cd"),
+                    ("abcd\t", "ab\tcd"),
+                    ("\u{2003}abcd", "ab\u{2003}cd"),
+                    ("שלום\u{a0}", "ש\u{a0}לום"),
+                ],
+            ),
+            (
+                Rule::MaxRun(2),
+                "repeated_character",
+                &[("xaaax", "xaaxa"), ("🔑🔑🔑", "🔑🔑🔒"), ("ששש", "ששל")],
+            ),
+            (
+                Rule::NoRepeatedBlock,
+                "repeated_block",
+                &[
+                    ("abcabcabc", "abcabxabc"),
+                    ("שלוםשלום", "שלוםשלוא"),
+                    ("e\u{301}🔑e\u{301}🔑", "e\u{301}🔑e🔑"),
+                ],
+            ),
+            // The alphabet, digits and keyboards, in either direction and any letter case.
+            (
+                Rule::MaxSequence(3),
+                "sequence",
+                &[
+                    ("x-abcd", "x-abce"),
+                    ("x-DcbA", "x-DcbB"),
+                    ("x-7890", "x-7891"),
+                    ("x-qwer", "x-qwet"),
+                    ("x-wxcv", "x-wxcb"),
+                    ("x-tzui", "x-tzuo"),
+                    ("🔑qwer", "🔑qweש"),
+                ],
+            ),
+            (
+                Rule::NotCommon,
+                "common_password",
+                &[
+                    ("Password2026!", "Passwolf2026!"),
+                    ("P@ssw0rd123", "P@ssworx123"),
+                    ("!qwerty99!", "!qwersy99!"),
+                    ("Summer-2026", "Sumner-20x26"),
+                    ("Pa\u{301}ssword", "correct horse battery staple"),
+                ],
+            ),
+            // Four points are too few, five are enough.
+            (
+                banned(&["contoso", "blank", "שלום"]),
+                "banned_word",
+                &[
+                    ("C0ntos0Blank12", "ContoS0Bl@nkf9!"),
+                    ("Contosx123", "Contosx1234"),
+                    ("שלום123", "שלום1234"),
+                ],
+            ),
+            (personal(UserName), "personal_word", &[("x-J4neRoe-x", "x-JmneRme-x")]),
+            (personal(Email), "personal_word", &[("99elpmaxe99", "99elpmbxe99")]),
+            (personal(BirthDate), "personal_word", &[("x-21.06.1987-x", "x-21.06.1994-x")]),
+            (Rule::DiffersFromPrevious(1), "same_as_previous", &[("Winter24!", "winter24!")]),
+            (
+                Rule::DiffersFromPrevious(3),
+                "too_similar_to_previous",
+                &[("Vinter2!", "Vimter2!"), ("Winter24🔑ש", "Winter2🔑שs")],
+            ),
+            (Rule::NotACounter, "previous_with_other_number", &[("Winter25!", "Winter25?")]),
+        ]
+    }
+
+    fn banned(words: &[&str]) -> Rule {
+        Rule::NoBannedWords(Arc::new(BannedWords::new(words).unwrap()))
+    }
+
+    fn check(rule: &Rule, text: &str, previous: Option<&str>) -> Option<Violation> {
+        let known = [
+            (PersonalAttribute::UserName, "jane.roe"),
+            (PersonalAttribute::Email, "jane@example.com"),
+            (PersonalAttribute::BirthDate, "1987-06-21"),
+        ];
+        let wanted: &[_] =
+            if let Rule::NoPersonalWords(attributes) = rule { attributes } else { &[] };
+        let known = known.into_iter().filter(|(attribute, _)| wanted.contains(attribute));
+        let personal = &PersonalWords::new(known);
+        rule.violation(&Candidate { text, length: text.chars().count(), previous, personal })
+    }
+
+    /// Every rule that the function itself checks, as in `every-rule.toml`.
+    ///
+    /// The match yields each rule's successor, and it has no `_` arm: a new variant of [`Rule`] does
+    /// not compile until it has a place in this list.
+    fn every_rule() -> impl Iterator<Item = Rule> {
+        let next = |rule: &Rule| {
+            Some(match rule {
+                Rule::MinLength(_) => Rule::MaxLength(256),
+                Rule::MaxLength(_) => Rule::Requires(CharacterClass::Lowercase, 1),
+                Rule::Requires(CharacterClass::Lowercase, _) => {
+                    Rule::Requires(CharacterClass::Uppercase, 1)
+                }
+                Rule::Requires(CharacterClass::Uppercase, _) => {
+                    Rule::Requires(CharacterClass::Digit, 1)
+                }
+                Rule::Requires(CharacterClass::Digit, _) => {
+                    Rule::Requires(CharacterClass::Symbol, 1)
+                }
+                Rule::Requires(CharacterClass::Symbol, _) => Rule::RequiresClasses(4),
+                Rule::RequiresClasses(_) => Rule::NoEdgeSpace,
+                Rule::NoEdgeSpace => Rule::MaxRun(3),
+                Rule::MaxRun(_) => Rule::NoRepeatedBlock,
+                Rule::NoRepeatedBlock => Rule::MaxSequence(4),
+                Rule::MaxSequence(_) => Rule::NotCommon,
+                Rule::NotCommon => banned(&["contoso", "fabrikam", "redmond", "northwind"]),
+                Rule::NoBannedWords(_) => Rule::NoPersonalWords(vec![
+                    PersonalAttribute::UserName,
+                    PersonalAttribute::Email,
+                ]),
+                Rule::NoPersonalWords(_) => Rule::DiffersFromPrevious(4),
+                Rule::DiffersFromPrevious(_) => Rule::NotACounter,
+                // Only a service or Cognito checks the others.
+                Rule::NotACounter
+                | Rule::NotBreached
+                | Rule::AcceptedByPool(_)
+                | Rule::NotUsedBefore => return None,
+            })
+        };
+        iter::successors(Some(Rule::MinLength(12)), next)
+    }
+
+    #[test]
+    fn each_rule_rejects_up_to_its_boundary_and_no_further() {
+        for (rule, code, cases) in boundaries() {
+            for (rejected, accepted) in cases {
+                let code_of = |text| check(&rule, text, Some("Winter24!")).map(|v| v.code());
+                assert_eq!(code_of(rejected), Some(code), "{rule:?} rejects {rejected:?}");
+                assert_eq!(code_of(accepted), None, "{rule:?} accepts {accepted:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_rule_that_the_function_checks_has_a_boundary_in_the_table() {
+        let boundaries = boundaries();
+        for rule in every_rule() {
+            let code = rule.code();
+            assert!(boundaries.iter().any(|(_, tested, _)| *tested == code), "{code}");
+        }
+    }
+
+    #[test]
+    fn every_rule_toml_turns_on_every_rule_that_the_function_checks() {
+        let policy = Policy::from_toml(EVERY_RULE).unwrap();
+        let details = |rule: &Rule| format!("{rule:?}");
+        let turned_on: Vec<String> = policy.base().list().iter().map(details).collect();
+        let expected: Vec<String> = every_rule().map(|rule| details(&rule)).collect();
+        assert_eq!(turned_on, expected);
+    }
+
+    #[test]
+    fn the_rules_on_the_previous_password_pass_without_one() {
+        for rule in [Rule::DiffersFromPrevious(1), Rule::DiffersFromPrevious(3), Rule::NotACounter]
+        {
+            assert!(check(&rule, "Winter24!", None).is_none(), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_violation_has_the_rules_numbers_and_never_the_password() {
+        let violation = check(&Rule::MinLength(8), "aA1!", None);
+        assert_eq!(
+            serde_json::to_value(violation).unwrap(),
+            json!({
+                "code": "too_short",
+                "message": "Use at least 8 characters.",
+                "params": { "minLength": 8, "length": 4 },
+            })
+        );
     }
 }

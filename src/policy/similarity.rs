@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::normal::secret;
+use super::normalize::secret;
 
 /// The most digits that count as a counter: those of a year.
 ///

@@ -1,13 +1,12 @@
-//! The policy as a whole: what must hold for any password, and for the passwords people choose.
+//! The policy as a whole, through its public API: properties on any input, and rates on a corpus.
 
-mod boundaries;
 mod corpus;
 mod properties;
 
 use change_password::credentials::Password;
 use change_password::policy::{PersonalWords, Policy, Violation};
 
-/// The codes of the rules that a password breaks, for a user of whom nothing is known.
+/// The codes of the rules that a password breaks, for a user without attributes.
 fn codes(policy: &Policy, proposed: &str, previous: Option<&str>) -> Vec<&'static str> {
     let password = |text: &str| Password::from(text.to_owned());
     let personal = PersonalWords::new([]);

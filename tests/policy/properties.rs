@@ -8,27 +8,7 @@ use serde_json::Value;
 
 use crate::codes;
 
-/// Every rule that needs no service, each as strict as may be.
-const EVERYTHING: &str = r#"
-    [length]
-    min = 12
-    [characters]
-    lowercase = 1
-    uppercase = 1
-    digit = 1
-    symbol = 1
-    classes = 4
-    [patterns]
-    max_run = 2
-    max_sequence = 2
-    repeated_block = true
-    [words]
-    common = true
-    banned = ["contoso", "fabrikam", "redmond"]
-    [previous]
-    min_distance = 4
-    counter = true
-"#;
+const EVERY_RULE: &str = include_str!("data/every-rule.toml");
 
 /// Text as a keyboard, a password manager or an attacker makes it.
 fn text() -> impl Strategy<Value = String> {
@@ -59,7 +39,7 @@ fn tables(place: &str, [min, a, b, c, d, classes, run, sequence, distance]: [usi
 proptest! {
     #[test]
     fn no_password_makes_the_policy_panic(proposed in text(), previous in text()) {
-        let policy = Policy::from_toml(EVERYTHING).unwrap();
+        let policy = Policy::from_toml(EVERY_RULE).unwrap();
         let found = codes(&policy, &proposed, Some(&previous));
         prop_assert!(found.len() <= policy.base().list().len());
     }

@@ -17,30 +17,31 @@ use std::iter;
 
 use fst::raw::{Fst, Node};
 
-use super::normal::{looks_like, plain, secret};
+use super::normalize::{looks_like, plain, secret};
 
 static LIST: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/common-passwords.fst"));
 
 /// The longest entry, in code points.
-const LONGEST_ENTRY: usize = 21;
+const MAX_ENTRY: usize = 21;
 
-/// How many additions leave an entry an entry.
+/// The maximum number of additions with which an entry still counts as common.
 ///
-/// Six are a year between symbols (`Password#2026!`), the longest habit, or a date in digits. They
-/// are not enough to lean on: the list is 16 bits and six digits are 20, so who has both guesses
-/// within 2³⁶. What is longer is no longer the word's disguise but a secret with a word beside it.
-const MOST_ADDITIONS: usize = 6;
+/// Six additions cover the longest habit, a year between symbols (`Password#2026!`), and a date in
+/// digits. They add little strength: the list has 16 bits and six digits have 20, so an attacker
+/// who knows both needs at most 2³⁶ guesses. With more additions, the password is a secret with a
+/// word beside it.
+const MAX_ADDITIONS: usize = 6;
 
 /// The longest disguise, in code points: the longest entry, its letters apart, twice, and the
-/// additions. Nothing longer is looked at, which bounds the time.
-const LONGEST_DISGUISE: usize = 2 * (2 * LONGEST_ENTRY) + MOST_ADDITIONS;
+/// additions. A longer password is not looked up, which bounds the time.
+const MAX_DISGUISE: usize = 2 * (2 * MAX_ENTRY) + MAX_ADDITIONS;
 
 /// Whether a password is a common one, as it is on the list or disguised: by letter case, accents
 /// and look-alikes, by digits and symbols on either end, by a symbol between letters, by saying it
 /// twice, and by these together.
 pub(super) fn is_common(password: &str) -> bool {
-    let text = secret(LONGEST_DISGUISE + 1, plain(password).take(LONGEST_DISGUISE + 1));
-    if text.len() > LONGEST_DISGUISE {
+    let text = secret(MAX_DISGUISE + 1, plain(password).take(MAX_DISGUISE + 1));
+    if text.len() > MAX_DISGUISE {
         return false;
     }
     // Checks the length and the version, nothing more: the bytes are used as they are.
@@ -64,7 +65,7 @@ struct Disguise<'a> {
 
 impl<'a> Disguise<'a> {
     fn is_of_an_entry(&self) -> bool {
-        let last_start = additions(self.text).take_while(|&n| n <= MOST_ADDITIONS).count();
+        let last_start = additions(self.text).take_while(|&n| n <= MAX_ADDITIONS).count();
         let (half, rest) = self.text.split_at(self.text.len() / 2);
         (0..=last_start).any(|start| self.spells_entry(self.list.root(), start, start))
             || !half.is_empty() && half == rest && Self { text: half, ..*self }.is_of_an_entry()
@@ -98,7 +99,7 @@ impl<'a> Disguise<'a> {
             after = rest;
         }
         let stands_out = self.separators == 0 && word.iter().any(|c| c.is_alphabetic());
-        let most = MOST_ADDITIONS - self.separators;
+        let most = MAX_ADDITIONS - self.separators;
         additions(before.iter().chain(after))
             .all(|added| added <= most && (stands_out || added < word.len()))
     }
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn every_entry_is_common_as_it_is() {
         let longest = ENTRIES.lines().map(|entry| entry.chars().count()).max();
-        assert_eq!((ENTRIES.lines().count(), longest), (55_511, Some(LONGEST_ENTRY)));
+        assert_eq!((ENTRIES.lines().count(), longest), (55_511, Some(MAX_ENTRY)));
         for entry in ENTRIES.lines() {
             assert!(is_common(entry), "{entry}");
         }
@@ -176,7 +177,7 @@ mod tests {
         assert_not_common(&["", "a", "-", "kX8#qPz!mW3&vR7t", "tr0ub4dor&3xq"]);
         assert_not_common(&["correct horse battery staple", "correct-horse-battery-staple"]);
         assert_not_common(&["dragonsummer", "password is not enough", "xdragonx", "密码🔑密码🔑"]);
-        assert_not_common(&[&"-".repeat(LONGEST_DISGUISE), &"password".repeat(12)]);
+        assert_not_common(&[&"-".repeat(MAX_DISGUISE), &"password".repeat(12)]);
         assert_common(&[&"password".repeat(11)]);
     }
 

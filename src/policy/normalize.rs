@@ -2,6 +2,12 @@
 
 use zeroize::{Zeroize, Zeroizing};
 
+/// The shortest word that is found in a password, in code points.
+///
+/// Source: Microsoft Entra Password Protection, both the shortest term of a custom list and the
+/// shortest name that is looked for as a part.
+pub(super) const MIN_WORD: usize = 4;
+
 /// The text in lower case and half width, without accents.
 ///
 /// One code point gives at most one (the first of its lower case), so a text never grows. Accents
@@ -51,9 +57,16 @@ pub(super) fn looks_like(c: char) -> &'static str {
     }
 }
 
+/// Both readings of a text: with `1`, `!` and `|` as `i`, and as `l`; one if they are the same.
+pub(super) fn readings(text: &str) -> Vec<Zeroizing<String>> {
+    let mut readings = ['i', 'l'].map(|one| unleet(text, one)).to_vec();
+    readings.dedup();
+    readings
+}
+
 /// The [`plain`] text with every look-alike read as its letter; where that may be `i` or `l`, as
 /// `one`.
-pub(super) fn unleet(text: &str, one: char) -> Zeroizing<String> {
+fn unleet(text: &str, one: char) -> Zeroizing<String> {
     let read = |c| match looks_like(c) {
         "il" => one,
         letters => letters.chars().next().unwrap_or(c),

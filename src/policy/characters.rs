@@ -1,0 +1,76 @@
+//! Characters as Cognito counts them: the longest password, the character classes and the symbols.
+
+/// The longest password Cognito accepts, in code points.
+///
+/// Source: Amazon Cognito user pools API reference, `ChangePassword`, `ProposedPassword`.
+pub const COGNITO_MAX_LENGTH: usize = 256;
+
+/// Cognito's symbol characters; a space that is neither first nor last counts as one too.
+///
+/// Source: Amazon Cognito developer guide, "Adding user pool password requirements".
+pub const SYMBOLS: &str = r#"^$*.[]{}()?"!@#%&/\,><':;|_~`=+-"#;
+
+/// A kind of character that a policy can require, exactly as Cognito counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CharacterClass {
+    /// `a` to `z`.
+    Lowercase,
+    /// `A` to `Z`.
+    Uppercase,
+    /// `0` to `9`.
+    Digit,
+    /// One of [`SYMBOLS`], or a space within the password.
+    Symbol,
+}
+
+impl CharacterClass {
+    /// The four, in the order in which they are reported.
+    pub const ALL: [Self; 4] = [Self::Lowercase, Self::Uppercase, Self::Digit, Self::Symbol];
+
+    /// The number of characters of this class in a text.
+    pub(super) fn count(self, text: &str) -> usize {
+        let bytes = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
+        match self {
+            Self::Lowercase => bytes(u8::is_ascii_lowercase),
+            Self::Uppercase => bytes(u8::is_ascii_uppercase),
+            Self::Digit => bytes(u8::is_ascii_digit),
+            Self::Symbol => {
+                text.trim().chars().filter(|&c| c == ' ' || SYMBOLS.contains(c)).count()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn assert_counts(text: &str, expected: [usize; 4]) {
+        assert_eq!(CharacterClass::ALL.map(|class| class.count(text)), expected, "{text}");
+    }
+
+    #[test]
+    fn letters_and_digits_beyond_ascii_and_other_symbols_belong_to_no_class() {
+        for text in ["é", "É", "٣", "§", "€", "🔑"] {
+            assert_counts(text, [0; 4]);
+        }
+        assert_counts("aéA1٣!§bB2", [2, 2, 2, 1]);
+    }
+
+    #[test]
+    fn each_of_the_32_symbols_counts_as_a_symbol_and_nothing_else() {
+        assert_eq!(SYMBOLS.chars().count(), 32);
+        for symbol in SYMBOLS.chars() {
+            assert_counts(&symbol.to_string(), [0, 0, 0, 1]);
+        }
+    }
+
+    #[test]
+    fn a_space_counts_as_a_symbol_except_at_either_end() {
+        for (text, symbols) in [("a b c", 2), (" ab", 0), ("ab ", 0), ("a\tb", 0), ("a\u{a0}b", 0)]
+        {
+            assert_eq!(CharacterClass::Symbol.count(text), symbols, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The settings of a policy: profiles, ranges, how groups compare and combine, and the rules that
+//! the settings turn on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::banned_words::BannedWords;
+use super::characters::{COGNITO_MAX_LENGTH, CharacterClass};
+use super::error::PolicyError;
+use super::personal_words::PersonalAttribute;
+use super::rule::Rule;
+
+/// The settings of the check against known breaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BreachSettings {
+    /// The service's address up to `/range/`, without a trailing slash.
+    pub endpoint: String,
+    /// The number of breached accounts from which a password is rejected.
+    pub threshold: u64,
+    /// The timeout of a request to the service.
+    pub timeout: Duration,
+    /// The result of the change when the service does not respond.
+    pub on_failure: OnFailure,
+}
+
+/// The result of a change whose check against known breaches fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// Allow the change, and log the failure.
+    Allow,
+    /// Refuse the change, with an error that says that a retry is safe.
+    Refuse,
+}
+
+/// A well-known set of rules that a policy file can start from.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) enum Profile {
+    /// NIST SP 800-63B-4, section 3.1.1.2, for passwords that are the only factor.
+    #[serde(rename = "nist-800-63b-4")]
+    Nist80063B4,
+    /// OWASP ASVS 5.0, section V6.2.
+    #[serde(rename = "asvs-5")]
+    Asvs5,
+    /// The Cognito console's defaults for a new user pool.
+    #[serde(rename = "cognito-default")]
+    CognitoDefault,
+}
+
+/// All settings of a policy, defaults included. A rule whose number is 0 is off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub(super) min_length: usize,
+    pub(super) max_length: usize,
+    /// The required count of each class, in the order of [`CharacterClass::ALL`].
+    pub(super) characters: [usize; 4],
+    pub(super) classes: usize,
+    pub(super) max_run: usize,
+    pub(super) max_sequence: usize,
+    pub(super) repeated_block: bool,
+    pub(super) common: bool,
+    pub(super) banned: BTreeSet<String>,
+    pub(super) personal: BTreeSet<PersonalAttribute>,
+    pub(super) min_distance: usize,
+    pub(super) counter: bool,
+    pub(super) breaches: Option<BreachSettings>,
+}
+
+impl Settings {
+    /// The settings of a profile. Without a profile, the rules are Cognito's own.
+    pub(super) fn of(profile: Option<Profile>) -> Self {
+        let bare = Self {
+            min_length: 0,
+            max_length: COGNITO_MAX_LENGTH,
+            characters: [0; 4],
+            classes: 0,
+            max_run: 0,
+            max_sequence: 0,
+            repeated_block: false,
+            common: false,
+            banned: BTreeSet::new(),
+            personal: BTreeSet::new(),
+            min_distance: 0,
+            counter: false,
+            breaches: None,
+        };
+        match profile {
+            None => bare,
+            // 15 where the password is the only factor; at least 64 permitted; no composition
+            // rules; a blocklist of "commonly used, expected, or compromised" values, with
+            // "context-specific words, such as the name of the service, the username, and
+            // derivatives thereof".
+            Some(Profile::Nist80063B4) => Self {
+                min_length: 15,
+                common: true,
+                personal: [PersonalAttribute::UserName].into(),
+                min_distance: 1,
+                ..bare
+            },
+            // V6.2.1 at least 8; V6.2.4 the commonest passwords; V6.2.5 no composition rules; V6.2.9
+            // at least 64 permitted; V6.2.11 context-specific words. V6.2.12, breaches, is level 2
+            // and takes a service: `breaches.check`.
+            Some(Profile::Asvs5) => Self {
+                min_length: 8,
+                common: true,
+                personal: [PersonalAttribute::UserName].into(),
+                min_distance: 1,
+                ..bare
+            },
+            // Amazon Cognito developer guide, "Adding user pool password requirements".
+            Some(Profile::CognitoDefault) => Self { min_length: 8, characters: [1; 4], ..bare },
+        }
+    }
+
+    /// Rejects numbers out of range and settings that no password could satisfy.
+    pub(super) fn check(&self, place: &str) -> Result<(), PolicyError> {
+        if self.min_length == 0 {
+            return Err(PolicyError::NoMinimum);
+        }
+        let max = self.max_length;
+        let ranges = [
+            ("length.max", max, 1, COGNITO_MAX_LENGTH),
+            ("length.min", self.min_length, 1, max),
+            ("characters.classes", self.classes, 0, CharacterClass::ALL.len()),
+            ("previous.min_distance", self.min_distance, 0, max),
+        ];
+        for (key, value, min, max) in ranges {
+            if !(min..=max).contains(&value) {
+                let key = format!("{place}{key}");
+                return Err(PolicyError::out_of_range(key, value as u64, min as u64, max as u64));
+            }
+        }
+        let required = self.required_characters().iter().sum();
+        if required > max {
+            return Err(PolicyError::Unsatisfiable { place: place.into(), required, max });
+        }
+        Ok(())
+    }
+
+    /// The fewest characters of each class that satisfy the counts and the number of classes.
+    pub(super) fn required_characters(&self) -> [usize; 4] {
+        let mut required = self.characters;
+        let present = required.iter().filter(|count| **count > 0).count();
+        let missing = self.classes.saturating_sub(present);
+        required.iter_mut().filter(|count| **count == 0).take(missing).for_each(|count| *count = 1);
+        required
+    }
+
+    /// The first key, if any, that is looser than in `base`.
+    pub(super) fn looser_than(&self, base: &Self) -> Option<&'static str> {
+        // A bound of 0 is off, so any other bound is stricter.
+        let bound = |ours: usize, base: usize| base != 0 && (ours == 0 || ours > base);
+        let looser = [
+            ("length.min", self.min_length < base.min_length),
+            ("length.max", self.max_length > base.max_length),
+            ("characters.lowercase", self.characters[0] < base.characters[0]),
+            ("characters.uppercase", self.characters[1] < base.characters[1]),
+            ("characters.digit", self.characters[2] < base.characters[2]),
+            ("characters.symbol", self.characters[3] < base.characters[3]),
+            ("characters.classes", self.classes < base.classes),
+            ("patterns.max_run", bound(self.max_run, base.max_run)),
+            ("patterns.max_sequence", bound(self.max_sequence, base.max_sequence)),
+            ("patterns.repeated_block", base.repeated_block && !self.repeated_block),
+            ("words.common", base.common && !self.common),
+            ("words.personal", !self.personal.is_superset(&base.personal)),
+            ("previous.min_distance", self.min_distance < base.min_distance),
+            ("previous.counter", base.counter && !self.counter),
+            ("breaches", breaches_are_looser(self.breaches.as_ref(), base.breaches.as_ref())),
+        ];
+        looser.into_iter().find_map(|(key, looser)| looser.then_some(key))
+    }
+
+    /// The stricter of both for each key: the settings of a user who is in two groups.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        let bound = |a: usize, b: usize| if a == 0 || b == 0 { a.max(b) } else { a.min(b) };
+        let stricter_breaches =
+            breaches_are_looser(self.breaches.as_ref(), other.breaches.as_ref());
+        Self {
+            min_length: self.min_length.max(other.min_length),
+            max_length: self.max_length.min(other.max_length),
+            characters: std::array::from_fn(|i| self.characters[i].max(other.characters[i])),
+            classes: self.classes.max(other.classes),
+            max_run: bound(self.max_run, other.max_run),
+            max_sequence: bound(self.max_sequence, other.max_sequence),
+            repeated_block: self.repeated_block || other.repeated_block,
+            common: self.common || other.common,
+            banned: &self.banned | &other.banned,
+            personal: &self.personal | &other.personal,
+            min_distance: self.min_distance.max(other.min_distance),
+            counter: self.counter || other.counter,
+            breaches: if stricter_breaches { &other.breaches } else { &self.breaches }.clone(),
+        }
+    }
+
+    /// The rules that are on, in the order in which they are reported.
+    pub(super) fn rules(&self) -> Result<Vec<Rule>, PolicyError> {
+        let mut rules = vec![Rule::MinLength(self.min_length), Rule::MaxLength(self.max_length)];
+        let classes = CharacterClass::ALL.into_iter().zip(self.characters);
+        rules.extend(classes.filter(|(_, min)| *min > 0).map(|(c, min)| Rule::Requires(c, min)));
+        let banned = BannedWords::new(&Vec::from_iter(&self.banned))?;
+        let personal = self.personal.iter().copied().collect();
+        let switched = [
+            (self.classes > 0, Rule::RequiresClasses(self.classes)),
+            (true, Rule::NoEdgeSpace),
+            (self.max_run > 0, Rule::MaxRun(self.max_run)),
+            (self.repeated_block, Rule::NoRepeatedBlock),
+            (self.max_sequence > 0, Rule::MaxSequence(self.max_sequence)),
+            (self.common, Rule::NotCommon),
+            (!self.banned.is_empty(), Rule::NoBannedWords(Arc::new(banned))),
+            (!self.personal.is_empty(), Rule::NoPersonalWords(personal)),
+            (self.min_distance > 0, Rule::DiffersFromPrevious(self.min_distance)),
+            (self.counter, Rule::NotACounter),
+            (self.breaches.is_some(), Rule::NotBreached),
+        ];
+        rules.extend(switched.into_iter().filter_map(|(on, rule)| on.then_some(rule)));
+        Ok(rules)
+    }
+}
+
+fn breaches_are_looser(ours: Option<&BreachSettings>, base: Option<&BreachSettings>) -> bool {
+    match (ours, base) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(ours), Some(base)) => {
+            ours.threshold > base.threshold
+                || (base.on_failure == OnFailure::Refuse && ours.on_failure == OnFailure::Allow)
+        }
+    }
+}
