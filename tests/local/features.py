@@ -13,6 +13,8 @@ import stack
 
 # Features that tests and tools need of the crates that the function ships, and that it does not.
 NOT_SHIPPED = {"hyper": {"server"}, "tokio": {"process", "signal"}}
+BUILT = ("--edges", "normal,no-proc-macro")
+TESTED = ("--edges", "normal,dev,no-proc-macro")
 LINE = re.compile(r"(\S+ v\S+)(?: \([^)]*\))? \[(.*?)\]")
 
 
@@ -30,17 +32,24 @@ def features(*arguments):
 
 def differences():
     """What a part of the workspace lacks of the features that the whole has, a line each."""
-    tested = ("--edges", "normal,dev,no-proc-macro")
-    whole = features("--workspace", *tested)
-    for member in ("change-password", "check-policy"):  # Those that depend on the SDK.
-        for crate, found in features("--package", member, *tested).items():
+    whole = features("--workspace", *TESTED)
+    parts = {
+        "cargo build --workspace": ("--workspace", *BUILT),
+        # The packages that depend on the SDK.
+        "cargo test --package change-password": ("--package", "change-password", *TESTED),
+        "cargo test --package check-policy": ("--package", "check-policy", *TESTED),
+        "cargo run --package check-policy": ("--package", "check-policy", *BUILT),
+        "make dev": ("--package", "change-password", "--features", "workspace-hack", *BUILT),
+    }
+    for command, arguments in parts.items():
+        for crate, found in features(*arguments).items():
             if lacking := whole[crate] - found:
-                yield f"tested alone, {member} has {crate} without {sorted(lacking)}"
+                yield f"{command} compiles {crate} without {sorted(lacking)}"
 
 
 def shipped_in_excess():
     """What the release build has that only tests and tools need, a line each."""
-    shipped = features("--package", "change-password", "--edges", "normal,no-proc-macro")
+    shipped = features("--package", "change-password", *BUILT)
     for crate, found in shipped.items():
         name = crate.partition(" ")[0]
         if excess := found & NOT_SHIPPED.get(name, set()):
