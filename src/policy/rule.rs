@@ -90,6 +90,30 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Rule {
+    /// Every code of a violation, in the order of [`Self::code`].
+    pub const CODES: [&'static str; 20] = [
+        "too_short",
+        "too_long",
+        "missing_lowercase",
+        "missing_uppercase",
+        "missing_digit",
+        "missing_symbol",
+        "too_few_classes",
+        "leading_or_trailing_space",
+        "repeated_character",
+        "repeated_block",
+        "sequence",
+        "common_password",
+        "banned_word",
+        "personal_word",
+        "same_as_previous",
+        "too_similar_to_previous",
+        "previous_with_other_number",
+        "breached_password",
+        "rejected_by_pool",
+        "used_before",
+    ];
+
     /// The stable code of the violation of this rule.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -517,6 +541,21 @@ mod tests {
         let turned_on: Vec<String> = policy.base().list().iter().map(details).collect();
         let expected: Vec<String> = every_rule().map(|rule| details(&rule)).collect();
         assert_eq!(turned_on, expected);
+    }
+
+    #[test]
+    fn the_list_of_codes_has_the_code_of_each_rule() {
+        let others = [
+            Rule::DiffersFromPrevious(1),
+            Rule::NotBreached,
+            Rule::AcceptedByPool(PoolRequirement::Other),
+            Rule::NotUsedBefore,
+        ];
+        let mut codes: Vec<_> = every_rule().chain(others).map(|rule| rule.code()).collect();
+        let mut listed = Rule::CODES;
+        codes.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(codes, listed);
     }
 
     #[test]

@@ -60,7 +60,8 @@ fn cut(status: u16, body: &str, missing: usize) -> Answer {
 
 /// What goes wrong once the request is sent, where in its way, and the only right answers.
 ///
-/// The probe that follows a fault has a connection of its own, and finds Cognito well again.
+/// Each faulty answer closes its connection, so the probe that follows opens another one and finds
+/// Cognito well again.
 fn ambiguous() -> Vec<(&'static str, Answer, Forwarded, &'static [u64])> {
     let ok = response(200, "application/x-amz-json-1.1", "{}");
     let internal = r#"{"__type":"InternalErrorException"}"#;

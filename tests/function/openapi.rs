@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use change_password::policy::Rule;
 use change_password::problem::ProblemCode;
-use serde_json::Value;
+use fake_cognito::{Fault, Operation};
+use serde_json::{Value, json};
 
-use crate::harness::{Function, sample};
+use crate::harness::{Function, OLD, sample};
 use crate::problems::{provoke, table};
 
 fn openapi() -> Value {
@@ -80,6 +82,33 @@ async fn each_problem_is_described_and_each_example_is_an_answer() {
 fn the_codes_of_problems_are_those_of_the_code() {
     let codes = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(names(&schema(&openapi(), "ProblemCode")["enum"]), codes);
+}
+
+#[test]
+fn the_codes_of_violations_are_those_of_the_code() {
+    let described = openapi();
+    assert_eq!(names(&schema(&described, "ViolationCode")["enum"]), BTreeSet::from(Rule::CODES));
+}
+
+#[tokio::test]
+async fn each_parameter_of_a_violation_is_described_and_none_besides() {
+    let mut found = BTreeSet::new();
+    let mut add = |violations: &Value| {
+        for violation in violations.as_array().unwrap() {
+            found.extend(violation["params"].as_object().unwrap().keys().cloned());
+        }
+    };
+    let function =
+        Function::start_with_policy(include_str!("../policy/data/every-rule.toml")).await;
+    add(&function.invoke(&sample("password-policy")).await.json()["rules"]);
+    let weak = json!({ "previousPassword": OLD, "proposedPassword": "demo" });
+    add(&function.post(&weak).await.json()["violations"]);
+    let refused = Fault::exception("InvalidPasswordException");
+    function.cognito.fail_next(Operation::ChangePassword, refused);
+    add(&function.change().await.json()["violations"]);
+    let document = openapi();
+    let described = names(&schema(&document, "RuleParams")["properties"]);
+    assert_eq!(found.iter().map(String::as_str).collect::<BTreeSet<_>>(), described);
 }
 
 #[tokio::test]

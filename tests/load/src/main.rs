@@ -30,7 +30,7 @@ const CLIENTS: usize = 64;
 const WARM: usize = 1_000;
 
 /// How much more memory than when warm is no leak but an allocator at work.
-const MOST_GROWTH: f64 = 1.1;
+const MAX_GROWTH: f64 = 1.1;
 
 /// The function's timeout.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -225,7 +225,7 @@ impl Load {
         println!("{:<28}{} / {}", "descriptors, likewise", early.descriptors, late.descriptors);
         // Invocations at once may hold a connection to Cognito each; how many do is chance.
         let leaks = late.descriptors >= early.descriptors + concurrency;
-        noughts.iter().all(|(_, count)| *count == 0) && growth <= MOST_GROWTH && !leaks
+        noughts.iter().all(|(_, count)| *count == 0) && growth <= MAX_GROWTH && !leaks
     }
 }
 

@@ -1,0 +1,27 @@
+//! The binary as somebody starts it by hand.
+
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> Output {
+    let binary = env!("CARGO_BIN_EXE_change-password");
+    Command::new(binary).args(arguments).env_clear().output().unwrap()
+}
+
+#[test]
+fn version_prints_the_version_of_the_manifest() {
+    let Output { status, stdout, .. } = run(&["--version"]);
+    assert!(status.success());
+    let expected = concat!("change-password ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(String::from_utf8(stdout).unwrap(), expected);
+}
+
+#[test]
+fn outside_lambda_it_says_where_it_runs() {
+    let Output { status, stderr, .. } = run(&[]);
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(!status.success());
+    for part in ["AWS_LAMBDA_RUNTIME_API", "`cargo lambda watch`", "`make dev`"] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+    assert!(!stderr.contains("panicked"), "{stderr}");
+}
