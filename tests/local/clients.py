@@ -1,7 +1,7 @@
-"""The client of docs/clients/typescript.md, as it stands there, against the function.
+"""Checks the client listed in docs/clients/typescript.md.
 
-`tsc` checks it, and `clients/typescript.test.mjs` runs it with the function under
-`cargo lambda watch` and the fake Cognito.
+`tsc` checks its types, and `clients/typescript.test.mjs` runs it against the function and the fake
+Cognito.
 """
 
 import os
@@ -13,12 +13,12 @@ import dev
 import stack
 
 HERE = stack.ROOT / "tests" / "local" / "clients"
-SCRATCH = stack.ROOT / "target" / "clients"
+SCRATCH = stack.scratch("clients")
 PAGE = stack.ROOT / "docs" / "clients" / "typescript.md"
 
-# `--lib` is what browsers and React Native have, and nothing of Node.js.
+# `--lib` has the APIs of browsers and React Native, and none of Node.js.
 TSC_FLAGS = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom,dom.iterable"]
-# Each rule that a client can check by itself, but same_as_previous: a distance replaces it.
+# Every rule that a client can check, except same_as_previous, which min_distance replaces.
 POLICY = """
 [length]
 min = 12
@@ -39,13 +39,13 @@ min_distance = 4
 
 
 def listing():
-    """The client: the one block of code under its heading."""
+    """The client: the code block under its heading."""
     _, section = PAGE.read_text().split("\n## The client\n", 1)
     return section.split("```typescript\n", 1)[1].split("\n```\n", 1)[0] + "\n"
 
 
 def install():
-    """Puts the TypeScript compiler of the lock file into the scratch folder, if it is not there."""
+    """Installs the TypeScript compiler into the scratch folder, unless the lock file's is there."""
     lock = (HERE / "package-lock.json").read_text()
     marker = SCRATCH / "installed"
     if marker.exists() and marker.read_text() == lock:
@@ -59,21 +59,21 @@ def install():
 
 
 def main():
-    """Checks the client, then runs its tests; returns what they exit with."""
-    SCRATCH.mkdir(parents=True, exist_ok=True)
-    # npm and tsc look for the node that they run with.
+    """Checks the client, then runs its tests; returns their exit status."""
+    stack.build()
+    # npm and tsc start the node that they find on the PATH.
     os.environ["PATH"] = f"{stack.TOOLS}{os.pathsep}{os.environ['PATH']}"
     install()
     client = SCRATCH / "change-password.ts"
     client.write_text(listing())
     tsc = [SCRATCH / "node_modules" / ".bin" / "tsc", *TSC_FLAGS, client]
     if subprocess.run(tsc).returncode != 0:
-        return "The client of docs/clients/typescript.md is not valid TypeScript."
-    print(f"tsc accepts the client. What the function and the fake print goes to {SCRATCH}.")
+        return "The client in docs/clients/typescript.md is not valid TypeScript."
+    print("tsc accepts the client.")
 
     policy = SCRATCH / "policy.toml"
     policy.write_text(POLICY)
-    # The test stands between the function and the fake, and cuts the way when it wants to.
+    # The test listens here, between the function and the fake Cognito, to cut the connection.
     way = stack.free_port()
     settings = {
         "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": f"http://{stack.HOST}:{way}",
@@ -81,7 +81,7 @@ def main():
     }
     ports = stack.free_port(), stack.free_port()
     with (
-        open(SCRATCH / "function.log", "w") as log,
+        stack.log(SCRATCH) as log,
         dev.both(*ports, output=log, **settings) as (url, cognito, _),
     ):
         variables = {
@@ -100,8 +100,4 @@ def main():
 
 
 if __name__ == "__main__":
-    stack.interrupt_on_signals()
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    stack.run(main)

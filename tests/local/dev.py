@@ -1,9 +1,11 @@
-"""The function and a fake Cognito on this machine, with commands to try them.
+"""Runs the function and a fake Cognito on this machine, and prints commands to try them.
 
-`--check` tries those commands itself, then stops.
+With `--check` it runs these commands itself and exits.
 """
 
 import contextlib
+import functools
+import ipaddress
 import json
 import os
 import re
@@ -25,12 +27,12 @@ NEW_PASSWORD = "Purple-Monkey-8-Dishwasher"
 
 
 class Step(NamedTuple):
-    """A request to try, and the status that it must have."""
+    """A request to try, and the status of its answer."""
 
     comment: str
     status: int
     url: str
-    headers: tuple = ()  # $TOKEN in them stands for the access token.
+    headers: tuple = ()  # With $TOKEN in place of the access token.
     data: dict | None = None
 
     def curl(self, options="-sSi -w '\\n'"):
@@ -42,7 +44,7 @@ class Step(NamedTuple):
         return " \\\n  ".join(parts)
 
     def send(self, token=""):
-        """The answer, without a shell."""
+        """Sends the request without a shell and returns the answer."""
         headers = dict(header.replace("$TOKEN", token).split(": ") for header in self.headers)
         if self.data is None:
             return stack.http("GET", self.url, headers)
@@ -57,7 +59,7 @@ def change(url, comment, status, previous, proposed):
 
 
 def tour(url, cognito):
-    """What to try, in this order."""
+    """The requests to try, in this order."""
     fault = {"operation": "ChangePassword", "fault": "LimitExceededException"}
     return [
         Step("The rules for a new password", 200, f"{url}/password-policy"),
@@ -85,98 +87,139 @@ def sign_in(cognito):
 
 
 def access_token(entry):
-    """Signs the demo user in."""
+    """The access token that signing in returns."""
     return json.loads(entry.send().body)["AuthenticationResult"]["AccessToken"]
 
 
 def as_shell(token, steps, entry):
-    """The tour as lines to paste, from one token to the next."""
+    """The steps as lines to paste, with an access token before them and a new one after."""
     lines = ["# Your access token", f"TOKEN={token}", ""]
     for step in steps:
-        # No quotes or parentheses: zsh takes comments that are typed for commands.
+        # No quotes or parentheses: an interactive zsh reads comments as commands.
         lines += [f"# {step.comment}: {step.status}", step.curl(), ""]
     only_token = """sed 's/.*"AccessToken": *"\\([^"]*\\)".*/\\1/'"""
     lines += [f"# {entry.comment}", f"TOKEN=$({entry.curl('-sS')} | {only_token})", ""]
     return "\n".join(lines)
 
 
-def check(token, steps, entry):
-    """Takes the tour as printed, and changes the password once more with the token it ends with."""
+def try_commands(token, steps, entry):
+    """Runs the commands as printed, and then one more change with the token of the last one."""
     again = next(step for step in steps if step.status == 204)
     if shutil.which("curl"):
         script = as_shell(token, steps, entry) + again.curl()
         output = subprocess.run(["sh"], input=script, stdout=subprocess.PIPE, text=True).stdout
         found = [int(status) for status in re.findall(r"HTTP/1\.1 (\d{3})", output)]
     else:
-        print("There is no curl here, so urllib sends the same requests.")
+        print("There is no curl, so urllib sends the same requests.")
         found = [step.send(token).status for step in steps]
         found.append(again.send(access_token(entry)).status)
     expected = [step.status for step in (*steps, again)]
     if found != expected:
-        sys.exit(f"The printed commands answer {found} instead of {expected}.")
-    print(f"The {len(expected)} commands answer as printed.")
+        sys.exit(f"The printed commands return {found} instead of {expected}.")
+    print(f"The {len(expected)} commands return the printed statuses.")
 
 
-def port(variable, default):
-    """The port that a variable names, or else the default one, unless somebody listens there."""
+def listen_address():
+    """The address to listen on, from the variable HOST, and the host name for URLs."""
+    name = os.environ.get("HOST") or stack.HOST
+    try:
+        address = socket.gethostbyname(name)
+        with socket.socket() as probe:
+            probe.bind((address, 0))
+    except OSError:
+        sys.exit(f"HOST={name} is not an address of this machine; HOST=0.0.0.0 means all of them.")
+    return address, lan_address() if address == "0.0.0.0" else name
+
+
+def lan_address():
+    """This machine's address on its network, or its name if there is no network."""
+    with contextlib.suppress(OSError), socket.socket(type=socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # Sends nothing, but chooses the address to send from.
+        return probe.getsockname()[0]
+    return socket.gethostname()
+
+
+def port(variable, default, address):
+    """The port that a variable names, or the default one; exits if a program listens there."""
     number = os.environ.get(variable) or default
-    with contextlib.suppress(OSError), socket.create_connection((stack.HOST, number)):
+    with contextlib.suppress(OSError), socket.create_connection((address, number)):
         sys.exit(f"Port {number} is taken. Choose another: make dev {variable}=<port>")
     return number
 
 
 @contextlib.contextmanager
-def both(function_port, cognito_port, output=None, **settings):
-    """Runs the function, with these settings too, and a fake Cognito until the `with` block ends."""
-    url = f"http://{stack.HOST}:{function_port}"
-    cognito = f"http://{stack.HOST}:{cognito_port}"
-    # One at a time, as they will be run: together they would share features and compile again.
-    stack.cargo("build", "--bin", "change-password")
-    stack.cargo("build", "--package", "fake-cognito")
-    fake = ["cargo", "run", "--quiet", "--package", "fake-cognito", "--"]
-    fake += ["--port", str(cognito_port), "--pool-id", POOL, "--client-id", CLIENT]
-    fake += ["--password", PASSWORD, "--function-url", url]
+def both(
+    function_port,
+    cognito_port,
+    function=stack.gateway,
+    address=stack.HOST,
+    host=stack.HOST,
+    output=None,
+    **settings,
+):
+    """Runs the function and a fake Cognito until the `with` block ends.
+
+    `function` is `stack.gateway` or `stack.watch`; the settings are environment variables.
+    """
+    url = f"http://{host}:{function_port}"
+    cognito = f"http://{host}:{cognito_port}"
+    fake = [stack.DEBUG / "fake-cognito", "--host", address, "--port", cognito_port]
+    fake += ["--pool-id", POOL, "--client-id", CLIENT, "--password", PASSWORD]
+    fake += ["--function-url", url]
     settings = {
         "USER_POOL_ID": POOL,
         "USER_POOL_CLIENT_IDS": CLIENT,
         "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": cognito,
         **settings,
     }
-    with (
-        stack.running(*fake, output=output) as cognito_process,
-        stack.function(function_port, output=output, **settings) as function_process,
-    ):
+    with stack.running(*fake, output=output) as cognito_process:
         stack.wait_for(f"{cognito}/{POOL}/.well-known/jwks.json", cognito_process)
-        stack.wait_for(f"{url}/password-policy", function_process)
-        yield url, cognito, (cognito_process, function_process)
+        run = function(function_port, host=address, output=output, **settings)
+        with run as function_process:
+            stack.wait_for(f"{url}/password-policy", function_process)
+            yield url, cognito, (cognito_process, function_process)
+
+
+def check():
+    """Tries the printed commands, beside a `make dev` that may be running."""
+    stack.build()
+    ports = stack.free_port(), stack.free_port()
+    log = stack.log(stack.scratch("dev-check"))
+    with log, both(*ports, output=log) as (url, cognito, _):
+        steps, entry = tour(url, cognito), sign_in(cognito)
+        try_commands(access_token(entry), steps, entry)
+
+
+def serve():
+    """Runs both until one of them ends."""
+    address, host = listen_address()
+    stack.bypass_proxy(host)
+    ports = port("PORT", "9000", address), port("COGNITO_PORT", "9229", address)
+    stack.build_watched()
+    stack.cargo("build", "--package", "fake-cognito", "--locked")
+    watch = functools.partial(stack.watch, reload=True)
+    with both(*ports, watch, address, host) as (url, cognito, processes):
+        steps, entry = tour(url, cognito), sign_in(cognito)
+        token = access_token(entry)
+        print(f"\nThe function is at {url}, and is compiled again when a file changes.")
+        print(f"The fake Cognito is at {cognito}. Its faults: tests/fake-cognito/src/lib.rs")
+        if not ipaddress.ip_address(address).is_loopback:
+            print("Everyone on the network can use both of them.")
+        print("Ctrl-C stops both. To try them in a shell, paste these lines in this order:\n")
+        print(as_shell(token, steps, entry))
+        print(f"To try them in a browser: {cognito}/", flush=True)
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.5)
+        sys.exit("One of the two has ended; the output above should show why.")
 
 
 def main():
-    """Runs both until told to stop."""
-    checking = sys.argv[1:] == ["--check"]
-    if checking:  # Beside a `make dev` that may be running.
-        function_port, cognito_port = stack.free_port(), stack.free_port()
-    else:
-        function_port, cognito_port = port("PORT", "9000"), port("COGNITO_PORT", "9229")
-    with both(function_port, cognito_port) as (url, cognito, processes):
-        steps, entry = tour(url, cognito), sign_in(cognito)
-        token = access_token(entry)
-        if checking:
-            return check(token, steps, entry)
-        print(f"\nTo try it in a browser: {cognito}/")
-        print(f"The function is at {url}, and compiled again when a file changes.")
-        print(f"The fake Cognito is at {cognito}; its faults: tests/fake-cognito/src/lib.rs.")
-        print("Ctrl-C stops both. To try them in a shell, paste in this order:\n")
-        print(as_shell(token, steps, entry), flush=True)
-        while all(process.poll() is None for process in processes):
-            time.sleep(0.5)
-        sys.exit("One of the two has ended; see its output.")
+    """Checks the commands with `--check`, and otherwise serves until Ctrl-C."""
+    if sys.argv[1:] == ["--check"]:
+        return check()
+    with contextlib.suppress(KeyboardInterrupt):
+        serve()
 
 
 if __name__ == "__main__":
-    stack.interrupt_on_signals()
-    try:
-        main()
-    except KeyboardInterrupt:
-        # To stop is how `make dev` ends; a check that was stopped has not passed.
-        sys.exit(130 if sys.argv[1:] else 0)
+    stack.run(main)

@@ -1,28 +1,34 @@
-"""The function against software that others wrote: moto as Cognito, `cargo lambda watch` as Lambda.
+"""Tests the function with software that others wrote: moto for Cognito, cargo-lambda for Lambda.
 
-moto words its refusals unlike Cognito (a wrong previous password is not named as such), so this
-looks at statuses and at who can sign in; tests/function looks at codes.
+moto's errors differ from Cognito's (a wrong previous password has no error of its own), so these
+tests assert statuses and which password signs in. tests/function asserts codes.
 """
 
 import contextlib
 import json
 import os
+import re
 import secrets
+import shlex
 import string
 import subprocess
-import sys
 import unittest
 
 import boto3
 from botocore.exceptions import ClientError
 
+import dev
 import stack
 
-# Where moto looks for the pool of an unsigned GlobalSignOut, whichever region it was sent to.
+# moto looks here for the pool of an unsigned GlobalSignOut, whatever its region.
 REGION = "us-east-1"
-LOGS = stack.ROOT / "target" / "e2e"
+SCRATCH = stack.scratch("e2e")
+FUNCTION_LOG = "function.log"
 
-# What the console proposes for a new pool.
+# A package and a lock file of its own, because it has dependencies that the function must not have.
+CHECK_POLICY = stack.ROOT / "tools" / "check-policy"
+
+# The policy that the Cognito console proposes for a new pool.
 POOL_POLICY = {
     "MinimumLength": 8,
     "RequireLowercase": True,
@@ -33,7 +39,7 @@ POOL_POLICY = {
 
 
 class World:
-    """A pool in moto, the function that serves it, and every secret that went between them."""
+    """A pool in moto, the function that uses it, and every secret that passed between them."""
 
     def __init__(self, cognito_url, log):
         self.cognito_url, self.log = cognito_url, log
@@ -57,18 +63,19 @@ class World:
         self.secrets = set()
 
     @contextlib.contextmanager
-    def function(self, **settings):
-        """Runs the function for this pool, with its log at the level that tells most."""
+    def function(self, start=stack.gateway, **settings):
+        """Runs the function for this pool with the most detailed log."""
         port = stack.free_port()
         before, self.url = self.url, f"http://{stack.HOST}:{port}"
-        settings |= {
+        settings = {
             "AWS_ENDPOINT_URL": self.cognito_url,
             "AWS_REGION": REGION,
             "AWS_LAMBDA_LOG_LEVEL": "TRACE",
             "USER_POOL_ID": self.pool,
             "USER_POOL_CLIENT_IDS": self.client,
+            **settings,
         }
-        with stack.function(port, "--ignore-changes", output=self.log, **settings) as process:
+        with start(port, output=self.log, **settings) as process:
             stack.wait_for(f"{self.url}/password-policy", process)
             yield
         self.url = before
@@ -78,7 +85,7 @@ class World:
         return self.secret("Aa1!" + secrets.token_urlsafe(12))
 
     def secret(self, value):
-        """The value, which is from now on looked for in the log."""
+        """Returns the value, which must not appear in the log."""
         self.secrets.add(value)
         return value
 
@@ -96,11 +103,11 @@ class World:
         return self.authenticate("USER_PASSWORD_AUTH", USERNAME=name, PASSWORD=password)
 
     def refresh(self, token):
-        """New tokens of the session that a refresh token belongs to."""
+        """New tokens for the session of this refresh token."""
         return self.authenticate("REFRESH_TOKEN_AUTH", REFRESH_TOKEN=token)
 
     def authenticate(self, flow, **parameters):
-        """The tokens that Cognito gives for these parameters."""
+        """The tokens that Cognito returns for these parameters."""
         tokens = self.cognito.initiate_auth(
             ClientId=self.client, AuthFlow=flow, AuthParameters=parameters
         )["AuthenticationResult"]
@@ -119,7 +126,7 @@ class World:
 
 
 class ChangePassword(unittest.TestCase):
-    """What clients are promised."""
+    """What clients rely on, with the function under `cargo lambda watch`."""
 
     world: World
 
@@ -135,7 +142,7 @@ class ChangePassword(unittest.TestCase):
         self.assert_not_authorized(self.world.sign_in, self.user, other)
 
     def assert_not_authorized(self, call, *arguments):
-        """Asserts that Cognito refuses a call."""
+        """Asserts that Cognito rejects a call."""
         with self.assertRaises(ClientError) as caught:
             call(*arguments)
         self.assertEqual(caught.exception.response["Error"]["Code"], "NotAuthorizedException")
@@ -153,33 +160,33 @@ class ChangePassword(unittest.TestCase):
         self.assertEqual(json.loads(answer.body), {"signedOutEverywhere": True})
         for tokens in (self.tokens, elsewhere):
             self.assert_not_authorized(self.world.refresh, tokens["RefreshToken"])
-        # moto refuses a revoked token with the token itself as its text: none for the log.
+        # moto's error text is the revoked token itself, which must not reach the log.
         self.assertEqual(self.world.change(self.token, self.new, self.old).status, 403)
         self.assert_signs_in(self.new, other=self.old)
 
-    def test_a_weak_password_is_refused_for_every_rule_that_it_breaks(self):
+    def test_a_weak_password_is_rejected_with_every_rule_that_it_breaks(self):
         weak = self.world.secret("".join(secrets.choice(string.ascii_lowercase) for _ in range(8)))
         answer = self.world.change(self.token, self.old, weak)
         self.assertEqual(answer.status, 422)
         self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
         violations = {violation["code"] for violation in json.loads(answer.body)["violations"]}
-        # Eight letters at random may be a common password too, once in a long while.
+        # Eight random letters can, very rarely, be a common password as well.
         self.assertLessEqual(
             {"too_short", "missing_uppercase", "missing_digit", "missing_symbol"}, violations
         )
         self.assert_signs_in(self.old, other=weak)
 
-    def test_a_wrong_previous_password_is_refused(self):
+    def test_a_wrong_previous_password_is_rejected(self):
         answer = self.world.change(self.token, self.world.password(), self.new)
         self.assertEqual(answer.status, 403)
         self.assert_signs_in(self.old, other=self.new)
 
-    def test_a_request_without_a_token_is_refused(self):
+    def test_a_request_without_a_token_is_rejected(self):
         answer = self.world.change(None, self.old, self.new)
         self.assertEqual((answer.status, answer.headers["WWW-Authenticate"]), (401, "Bearer"))
         self.assert_signs_in(self.old, other=self.new)
 
-    def test_the_policy_is_sent_once_and_then_known_by_its_etag(self):
+    def test_the_policy_is_not_sent_again_when_its_etag_matches(self):
         url = f"{self.world.url}/password-policy"
         first = stack.http("GET", url)
         self.assertEqual(first.status, 200)
@@ -188,14 +195,42 @@ class ChangePassword(unittest.TestCase):
         self.assertEqual((again.status, again.body), (304, b""))
 
 
+    def test_a_page_of_another_origin_may_send_a_change(self):
+        """The page of `make dev` depends on this; page.py tests it with the gateway."""
+        origin = "http://127.0.0.1:9229"
+        headers = {
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type",
+        }
+        answer = stack.http("OPTIONS", f"{self.world.url}/change-password", headers)
+        self.assertEqual(answer.status, 200)
+        self.assertIn(answer.headers["Access-Control-Allow-Origin"], ("*", origin))
+        self.assertIn("authorization", answer.headers["Access-Control-Allow-Headers"])
+
+    def test_the_command_in_the_readme_invokes_the_function(self):
+        readme = (stack.ROOT / "README.md").read_text()
+        [line] = re.findall(r"^\.venv/bin/cargo-lambda .*", readme, re.MULTILINE)
+        # The sample events have tokens of the pool of `make dev`.
+        settings = {"USER_POOL_ID": dev.POOL, "USER_POOL_CLIENT_IDS": dev.CLIENT}
+        with self.world.function(stack.watch, **settings):
+            port = self.world.url.rpartition(":")[2]
+            command = [*shlex.split(line), "--invoke-port", port]
+            done = subprocess.run(command, cwd=stack.ROOT, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        answer = json.loads(done.stdout)
+        self.assertEqual(answer["statusCode"], 422)
+        self.assertEqual(json.loads(answer["body"])["code"], "password_policy_violation")
+
+
 class Policies(unittest.TestCase):
-    """Other policies than the built-in one."""
+    """Policies other than the built-in one."""
 
     world: World
 
     def test_the_main_path_works_with_each_profile(self):
         for profile in ("nist-800-63b-4", "asvs-5", "cognito-default"):
-            policy = LOGS / f"{profile}.toml"
+            policy = SCRATCH / f"{profile}.toml"
             policy.write_text(f'profile = "{profile}"\n')
             with self.subTest(profile), self.world.function(PASSWORD_POLICY_FILE=str(policy)):
                 old, new = self.world.password(), self.world.password()
@@ -205,8 +240,8 @@ class Policies(unittest.TestCase):
                 self.assertEqual(self.world.change(token, old, new).status, 204)
                 self.world.sign_in(user, new)
 
-    def test_a_policy_that_is_weaker_than_the_pools_is_found(self):
-        weak = LOGS / "weak.toml"
+    def test_check_policy_reports_where_a_policy_is_weaker_than_the_pools(self):
+        weak = SCRATCH / "weak.toml"
         weak.write_text("[length]\nmin = 6\n[characters]\nlowercase = 1\n")
         self.assertEqual(self.check_policy(), (0, "Cognito allows all that the policy allows.\n"))
         code, text = self.check_policy(PASSWORD_POLICY_FILE=str(weak))
@@ -216,13 +251,14 @@ class Policies(unittest.TestCase):
         self.assertNotIn("lowercase", text)
 
     def check_policy(self, **settings):
-        """The exit code and the output of the command that compares the two policies."""
+        """The exit status and the output of the command that compares the two policies."""
         settings |= {
             "AWS_ENDPOINT_URL": self.world.cognito_url,
             "AWS_ACCESS_KEY_ID": "unused",
             "AWS_SECRET_ACCESS_KEY": "unused",
         }
-        command = [stack.ROOT / "target" / "debug" / "check-policy", self.world.pool]
+        binary = CHECK_POLICY / "target" / "debug" / "check-policy"
+        command = [os.environ.get("CHECK_POLICY") or binary, self.world.pool]
         done = subprocess.run(
             command, env=os.environ | settings, cwd=stack.ROOT, capture_output=True, text=True
         )
@@ -230,43 +266,37 @@ class Policies(unittest.TestCase):
 
 
 class Log(unittest.TestCase):
-    """What all of the above left in the log, at the level that tells most."""
+    """What the tests above left in the log."""
 
     world: World
 
-    def test_holds_outcomes_and_no_password_and_no_token(self):
-        log = (LOGS / "function.log").read_text()
+    def test_the_log_has_outcomes_but_no_password_and_no_token(self):
+        log = (SCRATCH / FUNCTION_LOG).read_text()
         self.assertIn("outcome", log)
         # Not assertNotIn, which would print both.
         leaked = sum(secret in log for secret in self.world.secrets)
-        self.assertEqual(leaked, 0, f"secrets of {len(self.world.secrets)} are in the log")
+        self.assertEqual(leaked, 0, f"of {len(self.world.secrets)} secrets are in the log")
 
 
 def main():
-    """Starts both, runs the tests in this order, and stops both."""
-    # check-policy as `make unit` builds it, or all that it depends on would be compiled once more.
-    stack.cargo("test", "--quiet", "--no-run", "--workspace", "--all-features")
-    stack.cargo("build", "--bin", "change-password")
-    LOGS.mkdir(parents=True, exist_ok=True)
-    print(f"What both print goes to {LOGS}.", flush=True)
+    """Starts moto and the function, and runs the tests in this order."""
+    stack.build()
+    stack.build_watched()
+    if "CHECK_POLICY" not in os.environ:
+        stack.cargo("build", "--manifest-path", CHECK_POLICY / "Cargo.toml", "--locked")
     port = stack.free_port()
     url = f"http://{stack.HOST}:{port}"
-    moto = (stack.TOOLS / "moto_server", "--host", stack.HOST, "--port", str(port))
-    with contextlib.ExitStack() as running:
-        moto_log = running.enter_context(open(LOGS / "moto.log", "w"))
-        process = running.enter_context(stack.running(*moto, output=moto_log))
+    moto = (stack.TOOLS / "moto_server", "--host", stack.HOST, "--port", port)
+    with (
+        stack.log(SCRATCH, "moto.log") as moto_log,
+        stack.log(SCRATCH, FUNCTION_LOG) as function_log,
+        stack.running(*moto, output=moto_log) as process,
+    ):
         stack.wait_for(f"{url}/moto-api/", process)
-        log = running.enter_context(open(LOGS / "function.log", "w"))
-        world = ChangePassword.world = Policies.world = Log.world = World(url, log)
-        running.enter_context(world.function())
-        load = unittest.defaultTestLoader.loadTestsFromTestCase
-        suite = unittest.TestSuite(map(load, (ChangePassword, Policies, Log)))
-        return unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful()
+        world = ChangePassword.world = Policies.world = Log.world = World(url, function_log)
+        with world.function(stack.watch):
+            return stack.test(ChangePassword, Policies, Log)
 
 
 if __name__ == "__main__":
-    stack.interrupt_on_signals()
-    try:
-        sys.exit(0 if main() else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    stack.run(main)

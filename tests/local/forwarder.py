@@ -1,4 +1,4 @@
-"""What no linter sees of template.yaml: what its forwarder does, and what fits together."""
+"""Tests what linters do not check in template.yaml: its inline code and its consistency."""
 
 import base64
 import copy
@@ -24,7 +24,7 @@ TEMPLATE = yaml_parse((stack.ROOT / "template.yaml").read_text())
 
 
 def load(events):
-    """The forwarder's module, with this client of EventBridge."""
+    """The forwarder's module, with this EventBridge client."""
     code = TEMPLATE["Resources"]["Forwarder"]["Properties"]["InlineCode"]
     module = {}
     with mock.patch("boto3.client", return_value=events):
@@ -51,12 +51,12 @@ def batch(outcomes, kind="DATA_MESSAGE"):
 
 
 def accepted(count):
-    """What PutEvents answers when all is well."""
+    """The response of PutEvents when it accepts all events."""
     return {"FailedEntryCount": 0, "Entries": [{"EventId": str(n)} for n in range(count)]}
 
 
 def parameters(value):
-    """The template's parameters that this value has in it."""
+    """The template's parameters that this value refers to."""
     if isinstance(value, dict):
         found = {value["Ref"]} if isinstance(value.get("Ref"), str) else set()
         return (found & set(TEMPLATE["Parameters"])).union(*map(parameters, value.values()))
@@ -66,14 +66,14 @@ def parameters(value):
 
 
 def transformed():
-    """The resources that CloudFormation gets, after SAM's transformation."""
+    """The resources after SAM's transformation, as CloudFormation receives them."""
     template = copy.deepcopy(TEMPLATE)
-    # `sam deploy` puts in where it has uploaded the code.
+    # `sam deploy` inserts the location of the uploaded code.
     template["Resources"]["ChangePassword"]["Properties"]["CodeUri"] = "s3://bucket/key"
     parameters = TEMPLATE["Parameters"].items()
     values = {name: parameter.get("Default", "") for name, parameter in parameters}
     session = boto3.Session(region_name="eu-west-1")
-    # It warns of a feature toggle that only AWS has.
+    # It warns about a feature toggle that exists only at AWS.
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     translator = Translator({}, Parser(), boto_session=session)
     return translator.translate(template, values)["Resources"]
@@ -96,7 +96,7 @@ def references(value, resources):
 
 
 class Forwarder(unittest.TestCase):
-    """What consumers of the event may rely on."""
+    """What consumers of the event can rely on."""
 
     def setUp(self):
         events = boto3.client(
@@ -120,7 +120,7 @@ class Forwarder(unittest.TestCase):
     def answer(self, response):
         self.stub.add_response("put_events", response)
 
-    def test_a_change_becomes_an_event_that_tells_who_and_when_and_no_more(self):
+    def test_a_change_becomes_an_event_with_the_user_and_the_time_only(self):
         self.answer(accepted(1))
         self.handler(batch([self.change]), None)
         [[entry]] = self.sent
@@ -131,7 +131,7 @@ class Forwarder(unittest.TestCase):
         expected = {"version": 1} | {name: self.change[name] for name in names}
         self.assertEqual(json.loads(entry["Detail"]), expected)
 
-    def test_more_than_ten_changes_take_several_calls(self):
+    def test_more_than_ten_changes_are_sent_in_several_calls(self):
         outcomes = [self.change | {"request_id": str(number)} for number in range(23)]
         for count in (10, 10, 3):
             self.answer(accepted(count))
@@ -139,7 +139,7 @@ class Forwarder(unittest.TestCase):
         ids = [json.loads(entry["Detail"])["request_id"] for call in self.sent for entry in call]
         self.assertEqual(ids, [str(number) for number in range(23)])
 
-    def test_a_partial_failure_fails_the_invocation_after_the_rest_was_sent(self):
+    def test_a_partial_failure_fails_the_invocation_after_sending_the_rest(self):
         refused = {"ErrorCode": "ThrottlingException", "ErrorMessage": "Rate exceeded"}
         partial = {"FailedEntryCount": 1, "Entries": [refused] + accepted(9)["Entries"]}
         self.answer(partial)
@@ -157,8 +157,7 @@ class Forwarder(unittest.TestCase):
         self.handler(batch([], kind="CONTROL_MESSAGE"), None)
         self.assertEqual(self.sent, [])
 
-
-    def test_the_subscription_takes_the_changes_out_of_all_outcomes_and_nothing_else(self):
+    def test_the_subscription_selects_password_changes_and_no_other_outcome(self):
         events = TEMPLATE["Resources"]["Forwarder"]["Properties"]["Events"]
         pattern = events["PasswordChanged"]["Properties"]["FilterPattern"].strip()
         term = r'\(\$\.(\w+) = "([^"]*)"\)'
@@ -171,9 +170,9 @@ class Forwarder(unittest.TestCase):
 
 
 class Template(unittest.TestCase):
-    """What the template says twice, or must not say."""
+    """What the template repeats from elsewhere, and what it must not contain."""
 
-    def test_the_dashboard_shows_every_violation_that_the_policy_knows(self):
+    def test_the_dashboard_shows_every_violation_code_of_the_policy(self):
         source = (stack.ROOT / "src" / "policy" / "rule.rs").read_text()
         function = source.split("pub fn code(", 1)[1].split("\n    }\n", 1)[0]
         known = {part.split('"')[1] for part in function.split("=> ")[1:]}
@@ -181,28 +180,28 @@ class Template(unittest.TestCase):
         json.loads(body)
         self.assertEqual(set(re.findall(r'"violation_(\w+)"', body)), known)
 
-    def test_every_parameter_that_a_version_holds_makes_a_new_version(self):
+    def test_every_parameter_of_a_version_makes_a_new_version(self):
         function = TEMPLATE["Resources"]["ChangePassword"]["Properties"]
         description = function["VersionDescription"]
-        # These are no part of a version, or, for the processor, come with other code.
+        # These are not part of a version; a change of the processor comes with other code.
         others = {"Architectures", "DeploymentPreference", "ReservedConcurrentExecutions"}
         settings = {k: v for k, v in function.items() if k not in others | {"VersionDescription"}}
         self.assertEqual(parameters(settings), parameters(description))
 
-    def test_no_resource_needs_one_that_needs_it(self):
-        # CloudFormation refuses such a circle; cfn-lint sees none through a deployment group.
+    def test_no_resources_depend_on_each_other_in_a_circle(self):
+        # CloudFormation rejects circles, and cfn-lint misses those through a deployment group.
         resources = transformed()
         waiting = {name: references(value, resources) - {name} for name, value in resources.items()}
         while ready := {name for name, needs in waiting.items() if not needs & set(waiting)}:
             waiting = {name: needs for name, needs in waiting.items() if name not in ready}
         self.assertEqual(waiting, {})
 
-    def test_the_function_may_write_its_log_and_nothing_of_cognito(self):
+    def test_the_function_may_write_its_log_but_has_no_cognito_permission(self):
         role = yaml.safe_dump(TEMPLATE["Resources"]["ChangePasswordRole"])
         self.assertIn("logs:PutLogEvents", role)
         self.assertNotIn("cognito", role)
 
-    def test_alarms_on_codes_name_codes_of_the_contract(self):
+    def test_alarms_refer_to_codes_in_openapi_yaml(self):
         contract = (stack.ROOT / "openapi.yaml").read_text()
         codes = []
         for resource in TEMPLATE["Resources"].values():

@@ -1,6 +1,7 @@
-"""The page of `make dev` in a real browser, by what a user can see, name and reach by keyboard.
+"""Tests the page of `make dev` in a real browser, as a user sees it and reaches it by keyboard.
 
-`--screenshot FILE` also keeps a picture of it.
+It uses the browser that CHROMIUM names, or a Chromium or Chrome on the PATH, or else Playwright's,
+which it downloads into .venv. With `--screenshot FILE` it also keeps a picture of the page.
 """
 
 import json
@@ -16,15 +17,20 @@ from playwright.sync_api import Error, expect, sync_playwright
 import dev
 import stack
 
-LOGS = stack.ROOT / "target" / "page"
+SCRATCH = stack.scratch("page")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# No call of its own to anywhere, and no device that a server may lack.
+# The browser calls no server of its own, and needs no device that a server may lack.
 FLAGS = ("--disable-quic", "--disable-gpu", "--disable-component-update", "--disable-sync")
 VIEWPORT = {"width": 1100, "height": 900}
+# In milliseconds; nothing takes that long, even on a slow machine, unless it is broken.
+TIMEOUT = 60_000
 
-# Each breaks a rule at least, so that none becomes the password. What they are about: code points
-# (a key is two UTF-16 units, a family seven code points), white space of other scripts, letters that
-# are not of ASCII, symbols at the ends, runs and blocks, the previous password.
+os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(stack.ROOT / ".venv" / "browsers")
+expect.set_options(timeout=TIMEOUT)
+
+# Each breaks at least one rule, so none becomes the password. They cover code points (a key is two
+# UTF-16 units, a family seven code points), white space and digits of other scripts, letters outside
+# ASCII, symbols at either end, runs and blocks, and the previous password.
 REFUSED = (
     "a",
     "password",
@@ -45,76 +51,63 @@ REFUSED = (
 )
 
 
-def installed(playwright):
-    """The path of a browser on this machine, if there is one."""
-    own = playwright.chromium.executable_path
-    found = [os.environ.get("CHROMIUM"), *map(shutil.which, NAMES), os.path.exists(own) and own]
-    return next(filter(None, found), None)
-
-
-def install():
-    """Tries to have a browser: Playwright's, or Debian's where that is ours to install."""
-    commands = [[sys.executable, "-m", "playwright", "install", "chromium"]]
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        commands += [["apt-get", "update"], ["apt-get", "install", "--yes", "chromium"]]
-    with open(LOGS / "install.log", "w") as log:
-        for command in commands:
-            try:
-                done = subprocess.run(command, stdout=log, stderr=log, timeout=300)
-            except subprocess.TimeoutExpired:
-                continue
-            if done.returncode == 0 and command[-1] == "chromium":
-                return
-
-
 def launch(playwright):
-    """A browser, or nothing where none is to be had or none starts."""
-    if not installed(playwright):
-        print("No Chromium was found, so one is installed.", flush=True)
-        install()
-    if not (path := installed(playwright)):
-        return None
+    """A browser; ends this check if none is found or the one found does not start."""
+    own = playwright.chromium.executable_path
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), own)
+    if path == own and not os.path.exists(own):
+        download()
     try:
-        return playwright.chromium.launch(executable_path=path, args=FLAGS)
+        return playwright.chromium.launch(executable_path=path, args=FLAGS, timeout=TIMEOUT)
     except Error as error:
-        if os.environ.get("CHROMIUM"):  # Who names one wants that one.
-            raise
-        print(f"{path} does not start: {error.message.splitlines()[0]}")
-        return None
+        reason = f"{path} does not start: {error.message.splitlines()[0]}"
+        if os.environ.get("CHROMIUM"):
+            sys.exit(reason)
+        stack.not_checked(reason)
+
+
+def download():
+    """Downloads Playwright's Chromium; ends this check if that fails."""
+    path = SCRATCH / "download.log"
+    command = [sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"]
+    print("There is no Chromium on the PATH, so Playwright downloads one.", flush=True)
+    with open(path, "w") as log:
+        if subprocess.run(command, stdout=log, stderr=log).returncode != 0:
+            stack.not_checked(f"no Chromium; for the failed download, see {path}")
 
 
 class Page:
-    """One visit, and what the browser did meanwhile."""
+    """One visit to the page, with the errors and preflight requests of the browser."""
 
     def __init__(self, browser, cognito, scheme="light"):
         self.context = browser.new_context(viewport=VIEWPORT, color_scheme=scheme)
         self.page = page = self.context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(TIMEOUT)
         self.errors, self.preflights = [], []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", self.note)
-        # Playwright does not tell of preflights; the browser's own protocol does.
+        # Playwright does not report preflight requests, but the DevTools protocol does.
         network = self.context.new_cdp_session(page)
         network.send("Network.enable")
         network.on("Network.requestWillBeSent", self.note_request)
         page.goto(f"{cognito}/")
 
     def note(self, message):
-        """Keeps errors, but for the line that a browser prints for each 4xx and 5xx."""
+        """Keeps errors, except the line that a browser prints for each 4xx and 5xx."""
         if message.type == "error" and "responded with a status of" not in message.text:
             self.errors.append(message.text)
 
     def note_request(self, event):
-        """Keeps what asks beforehand whether another origin may be called."""
+        """Keeps the URLs of preflight requests."""
         if event["request"]["method"] == "OPTIONS":
             self.preflights.append(event["request"]["url"])
 
     def field(self, label):
-        """A field by its whole label."""
+        """The field with this label."""
         return self.page.get_by_label(label, exact=True)
 
     def button(self, name):
-        """A button by its whole name."""
+        """The button with this name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
     def rules(self):
@@ -136,15 +129,15 @@ class Page:
         expect(self.rules()).not_to_have_count(0)
 
     def change(self, proposed=dev.NEW_PASSWORD, previous=dev.PASSWORD, fault=None):
-        """Fills the form in, sends it, and gives the function's answer."""
+        """Fills the form in, sends it, and returns the function's answer."""
         self.field("Current password").fill(previous)
         self.field("New password").fill(proposed)
         if fault:
-            self.field("What Cognito does to the next change").select_option(fault)
+            self.field("What Cognito does with the next change").select_option(fault)
         return self.answer(self.button("Change password").click)
 
     def answer(self, act):
-        """What the function answers to what this does: the status and the body."""
+        """Acts, and returns the status and the body of the function's answer."""
 
         def is_change(response):
             is_post = response.request.method == "POST"
@@ -171,11 +164,11 @@ class Journey(unittest.TestCase):
         self.assertEqual(self.visit.errors, [])
 
     def policy(self):
-        """What the function says of its rules."""
+        """The policy that the function returns."""
         return json.loads(stack.http("GET", f"{self.url}/password-policy").body)
 
     def assert_signs_in(self, password, signs_in=True):
-        """Asserts that Cognito takes a password, or that it does not."""
+        """Asserts that Cognito accepts a password, or that it does not."""
         entry = dev.sign_in(self.cognito)
         entry.data["AuthParameters"]["PASSWORD"] = password
         self.assertEqual(entry.send().status, 200 if signs_in else 400)
@@ -186,20 +179,20 @@ class Journey(unittest.TestCase):
         self.assert_signs_in(dev.PASSWORD, signs_in=False)
 
     def assert_at_field(self, label, text):
-        """Asserts that an error is in the field's description, and the cursor in the field."""
+        """Asserts that the field has the focus, and an error in its description."""
         field = self.visit.field(label)
         expect(field).to_be_focused()
         expect(field).to_have_attribute("aria-invalid", "true")
         expect(field).to_have_accessible_description(text)
 
-    def test_a_change_says_so_and_only_the_new_password_signs_in(self):
+    def test_after_a_change_only_the_new_password_signs_in(self):
         self.visit.sign_in()
         self.assertEqual(self.visit.change(), (204, None))
         expect(self.page.get_by_role("status")).to_have_text("The password was changed.")
         expect(self.visit.field("New password")).to_have_value("")
         self.assert_changed()
 
-    def test_the_function_is_at_another_origin_and_is_asked_first(self):
+    def test_the_browser_sends_a_preflight_request_to_the_functions_origin(self):
         self.visit.sign_in()
         self.visit.change()
         self.assertFalse(self.url.startswith(self.page.evaluate("location.origin")))
@@ -208,14 +201,14 @@ class Journey(unittest.TestCase):
     def test_the_checklist_has_exactly_the_rules_of_the_policy(self):
         self.visit.sign_in()
         expected = {
-            rule["message"]: "not yet" if rule["clientCheckable"] else "checked when sent"
+            rule["message"]: "not yet" if rule["clientCheckable"] else "checked by the server"
             for rule in self.policy()["rules"]
         }
         self.assertEqual(self.visit.checklist(), expected)
         rules = self.visit.field("New password").get_attribute("passwordrules")
         self.assertEqual(rules, self.policy()["passwordRules"])
 
-    def test_the_checklist_ticks_while_one_types(self):
+    def test_the_checklist_changes_with_each_character(self):
         self.visit.sign_in()
         messages = {rule["code"]: rule["message"] for rule in self.policy()["rules"]}
         typed = [
@@ -230,10 +223,10 @@ class Journey(unittest.TestCase):
             found = {message for message, state in self.visit.checklist().items() if state == "not yet"}
             self.assertEqual(found, expected)
             expect(self.visit.field("New password")).to_have_accessible_description(
-                f"{10 - len(open_codes)} of 10 rules kept, as far as can be told here."
+                f"{10 - len(open_codes)} of 10 rules met. The server checks the others."
             )
 
-    def test_the_page_and_the_function_judge_alike(self):
+    def test_the_checklist_and_the_function_find_the_same_violations(self):
         self.visit.sign_in()
         ours = {rule["message"] for rule in self.policy()["rules"] if rule["clientCheckable"]}
         for proposed in REFUSED:
@@ -265,8 +258,8 @@ class Journey(unittest.TestCase):
 
     def test_each_fault_shows_as_its_problem(self):
         self.visit.sign_in()
-        # The first of them is none.
-        faults = self.visit.field("What Cognito does to the next change").get_by_role("option")
+        # The first one is none.
+        faults = self.visit.field("What Cognito does with the next change").get_by_role("option")
         seen = {}
         for fault in faults.all_inner_texts()[1:]:
             stack.http("POST", f"{self.cognito}/_fake/reset", body="")
@@ -286,15 +279,15 @@ class Journey(unittest.TestCase):
         self.assertEqual(
             seen,
             {
-                "Refuses: the limit of tries is exceeded": (429, "attempt_limit_exceeded"),
-                "Refuses: too many requests": (429, "too_many_requests"),
-                "Refuses: a password reset is required": (409, "password_reset_required"),
-                "Refuses: the user is not confirmed": (409, "user_not_confirmed"),
-                "Refuses: the user is disabled": (403, "user_disabled"),
-                "Refuses: the token has been revoked": (401, "invalid_token"),
-                "Refuses: the password was used before": (422, "password_policy_violation"),
-                "Refuses: its web ACL blocks the request": (403, "request_blocked"),
-                "Refuses: no such app client": (500, "internal_error"),
+                "Rejects it: attempt limit exceeded": (429, "attempt_limit_exceeded"),
+                "Rejects it: too many requests": (429, "too_many_requests"),
+                "Rejects it: password reset required": (409, "password_reset_required"),
+                "Rejects it: user not confirmed": (409, "user_not_confirmed"),
+                "Rejects it: user disabled": (403, "user_disabled"),
+                "Rejects it: token revoked": (401, "invalid_token"),
+                "Rejects it: password used before": (422, "password_policy_violation"),
+                "Rejects it: request blocked by a web ACL": (403, "request_blocked"),
+                "Rejects it: app client not found": (500, "internal_error"),
                 "Fails with a 500": (502, "upstream_error"),
                 "Loses the answer after the change": (204, None),
                 "Loses the answer after the change, and the next one": (504, "outcome_unknown"),
@@ -307,20 +300,20 @@ class Journey(unittest.TestCase):
         fault = "Loses the answer after the change, and the next one"
         self.assertEqual(self.visit.change(fault=fault)[0], 504)
         self.visit.button("Sign in with the new password").click()
-        changed = "The password was changed: the new one signs in."
+        changed = "The password was changed: signing in with the new one works."
         expect(self.page.get_by_role("status")).to_have_text(changed)
         self.assert_changed()
 
-    def test_all_of_it_goes_by_keyboard(self):
+    def test_the_page_works_by_keyboard_alone(self):
         keys = self.page.keyboard
 
         def reach(control):
-            """Goes on by Tab until there."""
+            """Presses Tab until the control has the focus."""
             for _ in range(20):
                 if control.evaluate("control => control === document.activeElement"):
                     return
                 keys.press("Tab")
-            self.fail(f"Tab does not lead to {control}")
+            self.fail(f"Tab does not reach {control}")
 
         reach(self.visit.field("Password"))
         keys.press("Enter")
@@ -336,18 +329,18 @@ class Journey(unittest.TestCase):
         reach(self.visit.button("Change password"))
         answer = self.visit.answer(lambda: keys.press("Enter"))
         self.assertEqual(answer, (200, {"signedOutEverywhere": True}))
-        expect(self.page.get_by_role("status")).to_contain_text("every session ended")
+        expect(self.page.get_by_role("status")).to_contain_text("every session was ended")
         expect(self.visit.field("Password")).to_be_focused()
         self.assert_changed()
 
-    def test_password_managers_are_told_which_field_is_which(self):
+    def test_password_fields_name_their_purpose(self):
         expect(self.visit.field("Password")).to_have_attribute("autocomplete", "current-password")
         self.visit.sign_in()
         old, new = self.visit.field("Current password"), self.visit.field("New password")
         expect(old).to_have_attribute("autocomplete", "current-password")
         expect(new).to_have_attribute("autocomplete", "new-password")
 
-    def test_axe_finds_nothing_to_object_to_in_either_colour_scheme(self):
+    def test_axe_finds_no_violation_in_either_colour_scheme(self):
         for scheme in ("light", "dark"):
             visit = Page(self.browser, self.cognito, scheme)
             self.assert_accessible(visit, scheme, "signed out")
@@ -355,7 +348,7 @@ class Journey(unittest.TestCase):
             visit.change("password")
             expect(visit.page.get_by_role("list", name="Broken rules")).to_be_visible()
             self.assert_accessible(visit, scheme, "violations")
-            visit.change(fault="Refuses: too many requests")
+            visit.change(fault="Rejects it: too many requests")
             expect(visit.page.get_by_role("alert")).to_contain_text("too_many_requests")
             self.assert_accessible(visit, scheme, "a problem")
             visit.change()
@@ -365,13 +358,13 @@ class Journey(unittest.TestCase):
             stack.http("POST", f"{self.cognito}/_fake/reset", body="")
 
     def assert_accessible(self, visit, *where):
-        """Asserts that axe-core finds no violation in what is shown."""
+        """Asserts that axe-core finds no violation on the page."""
         found = Axe().run(visit.page).response["violations"]
         self.assertEqual([(rule["id"], rule["help"]) for rule in found], [], where)
 
 
 def take_picture(browser, cognito, path):
-    """Keeps a picture of the page with a 422 on it."""
+    """Keeps a picture of the page with the violations of a 422."""
     stack.http("POST", f"{cognito}/_fake/reset", body="")
     visit = Page(browser, cognito)
     visit.sign_in()
@@ -382,27 +375,16 @@ def take_picture(browser, cognito, path):
 
 
 def main():
-    """Starts the function, a fake Cognito and a browser, runs the tests, and stops all three."""
-    LOGS.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        if not (browser := launch(playwright)):
-            print("There is no Chromium here and none can be had: the page is not tested.")
-            return True
-        print(f"What the function and the fake print goes to {LOGS}.", flush=True)
+    """Runs the tests in a browser, with the function and a fake Cognito."""
+    with sync_playwright() as playwright, launch(playwright) as browser:
+        stack.build()
         ports = stack.free_port(), stack.free_port()
-        with open(LOGS / "function.log", "w") as log, dev.both(*ports, output=log) as running:
+        with stack.log(SCRATCH) as log, dev.both(*ports, output=log) as running:
             Journey.browser, (Journey.url, Journey.cognito, _) = browser, running
             if sys.argv[1:2] == ["--screenshot"]:
                 take_picture(browser, Journey.cognito, sys.argv[2])
-            suite = unittest.defaultTestLoader.loadTestsFromTestCase(Journey)
-            passed = unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful()
-        browser.close()
-        return passed
+            return stack.test(Journey)
 
 
 if __name__ == "__main__":
-    stack.interrupt_on_signals()
-    try:
-        sys.exit(0 if main() else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    stack.run(main)

@@ -1,4 +1,4 @@
-"""What `dev.py` and `e2e.py` share: programs that run beside this one, and HTTP to them."""
+"""What the local checks share: building and running programs, HTTP to them, and exit statuses."""
 
 import contextlib
 import os
@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import unittest
 import urllib.error
 import urllib.request
 from email.message import Message
@@ -16,67 +17,129 @@ from typing import NamedTuple
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.prefix) / "bin"
+DEBUG = ROOT / "target" / "debug"
+# The exit status of a check that this machine cannot run, by the convention of Automake.
+NOT_CHECKED = 77
 
-# A profile, a region or an endpoint of this shell could lead to a real account, and a proxy
-# elsewhere; what is started here inherits neither.
+
+def bypass_proxy(host):
+    """Makes every program started from here connect to this host directly."""
+    direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    os.environ["no_proxy"] = f"{direct},{host}" if direct else host
+
+
+# A profile, region or endpoint of this shell could lead to a real account.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
-direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-os.environ["no_proxy"] = f"{direct},{HOST}" if direct else HOST
+bypass_proxy(HOST)
 
 
-def interrupt_on_signals():
-    """Makes each signal to stop a KeyboardInterrupt, so that every `with` block cleans up."""
+def run(main):
+    """Runs a script's main function and exits with the status or message that it returns."""
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_number, _frame):
-        for number in signals:  # What comes after the first must not interrupt the clean-up.
+        for number in signals:  # A second signal must not interrupt the clean-up.
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     for number in signals:
         signal.signal(number, interrupt)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def not_checked(reason):
+    """Ends a check that this machine cannot run."""
+    print(f"not checked: {reason}")
+    sys.exit(NOT_CHECKED)
+
+
+def test(*cases):
+    """Runs test cases in this order and returns the exit status."""
+    load = unittest.defaultTestLoader.loadTestsFromTestCase
+    suite = unittest.TestSuite(map(load, cases))
+    passed = unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful()
+    return 0 if passed else 1
+
+
+def scratch(check):
+    """The folder for what a check leaves behind."""
+    folder = ROOT / "target" / check
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def log(folder, name="programs.log"):
+    """A file for the output of the programs that a check starts."""
+    print(f"The output of the programs goes to {folder / name}.", flush=True)
+    return open(folder / name, "w")
 
 
 def cargo(*arguments):
-    """Compiles in the foreground, so that no time limit runs and errors are easy to see."""
+    """Runs cargo in the foreground, so that its errors show and no time limit applies."""
     if subprocess.run(["cargo", *arguments], cwd=ROOT).returncode != 0:
         sys.exit("It does not compile.")
+
+
+def build():
+    """Compiles every program of the workspace into `DEBUG`.
+
+    One command for all, the same as in the other checks: with another choice of packages, cargo
+    would choose other features for their dependencies and compile those again.
+    """
+    cargo("build", "--workspace", "--all-targets", "--all-features", "--locked")
+
+
+def build_watched():
+    """Compiles the function as `cargo lambda watch` does."""
+    cargo("build", "--bin", "change-password", "--locked")
 
 
 @contextlib.contextmanager
 def running(*argv, output=None, **settings):
     """Runs a program with these settings in its environment until the `with` block ends."""
     process = subprocess.Popen(
-        argv,
+        [str(argument) for argument in argv],
         cwd=ROOT,
         env=os.environ | settings,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        # Ctrl-C is then for us alone, and programs end in the order in which we stop them.
+        # Keeps Ctrl-C from the programs, so that they end in the order in which we stop them.
         start_new_session=True,
     )
     try:
         yield process
     finally:
-        # Politely first, since `cargo lambda watch` runs the function in yet another session and
-        # ends it only when it may clean up.
+        # SIGTERM first: `cargo lambda watch` runs the function in a session of its own, and ends it
+        # only if it can clean up.
         for number in (signal.SIGTERM, signal.SIGKILL):
             if process.poll() is None:
                 os.killpg(process.pid, number)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(timeout=10)
+                    process.wait(timeout=60)
 
 
-def function(port, *flags, **options):
-    """Runs the function under `cargo lambda watch`."""
-    watch = (TOOLS / "cargo-lambda", "lambda", "watch", "--bin", "change-password")
-    return running(*watch, "--invoke-address", HOST, "--invoke-port", str(port), *flags, **options)
+def gateway(port, host=HOST, **options):
+    """Runs the function behind our own HTTP gateway; see `build`."""
+    command = [DEBUG / "gateway", DEBUG / "change-password", "--host", host, "--port", port]
+    return running(*command, **options)
+
+
+def watch(port, host=HOST, reload=False, **options):
+    """Runs the function under `cargo lambda watch`; see `build_watched`."""
+    command = [TOOLS / "cargo-lambda", "lambda", "watch", "--bin", "change-password"]
+    command += ["--invoke-address", host, "--invoke-port", port]
+    if not reload:
+        command.append("--ignore-changes")
+    return running(*command, **options)
 
 
 def free_port():
-    """A port that nothing listens on."""
+    """A port that no program listens on."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
@@ -95,7 +158,7 @@ def http(method, url, headers=None, body=None):
     data = body.encode() if body is not None else None
     request = urllib.request.Request(url, data, headers or {}, method=method)
     try:
-        response = urllib.request.urlopen(request, timeout=30)
+        response = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
         response = error
     with response:
@@ -103,11 +166,11 @@ def http(method, url, headers=None, body=None):
 
 
 def wait_for(url, process):
-    """Waits until a URL of a program that was just started answers 200."""
-    deadline = time.monotonic() + 60
+    """Waits until a program that was just started answers 200 at this URL."""
+    deadline = time.monotonic() + 300  # Only a program that hangs takes so long.
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             if http("GET", url).status == 200:
                 return
         time.sleep(0.1)
-    sys.exit(f"Nothing answers at {url}; what was printed before this should tell why.")
+    sys.exit(f"Nothing answers at {url}; the output above should show why.")

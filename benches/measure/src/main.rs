@@ -24,17 +24,13 @@ async fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["compare"] => compare::run().await.map(|()| true),
+        ["compare"] => compare::run().await.map(|()| ExitCode::SUCCESS),
         ["count", binary] => count::run(binary.as_ref(), false).await,
         ["count", binary, "--update"] => count::run(binary.as_ref(), true).await,
         _ => Err(USAGE.into()),
     };
-    match result {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("measure: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("measure: {error}");
+        ExitCode::FAILURE
+    })
 }

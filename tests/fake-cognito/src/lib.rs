@@ -54,7 +54,7 @@ mod token;
 
 use std::collections::HashMap;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -102,7 +102,9 @@ pub enum Issuer {
 /// How a fake is set up.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The port on 127.0.0.1; 0 picks a free one.
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port to listen on; 0 picks a free one.
     pub port: u16,
     /// The pool's id, whose part before the underscore is its region.
     pub pool_id: String,
@@ -123,6 +125,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            host: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             pool_id: "eu-west-1_LocalDev0".into(),
             client_id: "4localdevclient0000000000".into(),
@@ -183,7 +186,7 @@ impl FakeCognito {
 
     /// Starts a fake with these options.
     pub async fn start_with(options: Options) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await?;
+        let listener = TcpListener::bind((options.host, options.port)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         let shared = Arc::new(Shared {
             connections: AtomicUsize::new(0),

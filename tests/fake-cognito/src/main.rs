@@ -7,11 +7,12 @@ use std::time::Duration;
 use fake_cognito::{FakeCognito, Issuer, Options, User};
 
 const USAGE: &str = "\
-Usage: fake-cognito [--port 9229] [--pool-id eu-west-1_LocalDev0] [--client-id ID]
+Usage: fake-cognito [--host 127.0.0.1] [--port 9229]
+                    [--pool-id eu-west-1_LocalDev0] [--client-id ID]
                     [--password PASSWORD] [--issuer aws|local]
                     [--function-url http://127.0.0.1:9000]
 
-Serves Cognito's API on 127.0.0.1 with one user, demo, whose password is
+Serves Cognito's API with one user, demo, whose password is
 Correct-Horse-7-Battery unless --password says otherwise, and a page that
 calls the function.";
 
@@ -40,6 +41,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         }
         let value = arguments.next().ok_or_else(|| format!("{flag} needs a value, see --help"))?;
         match flag.as_str() {
+            "--host" => options.host = value.parse().map_err(|_| "--host must be an IP address")?,
             "--port" => options.port = value.parse().map_err(|_| "--port must be 0 to 65535")?,
             "--pool-id" => options.pool_id = value,
             "--client-id" => options.client_id = value,

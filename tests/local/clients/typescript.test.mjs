@@ -1,5 +1,5 @@
-// The client of docs/clients/typescript.md against the function and the fake Cognito, with a proxy
-// on either side of the function that loses what the fake's faults cannot.
+// Tests the client of docs/clients/typescript.md against the function and the fake Cognito. A proxy on
+// either side of the function loses requests and answers that the fake's faults cannot lose.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -10,8 +10,8 @@ const env = process.env;
 const { PasswordClient, keeps } = await import(env.CLIENT);
 const [OLD, NEW] = [env.PASSWORD, env.NEW_PASSWORD];
 
-// Between the app and the function. A fault is for one request: an answer to give in the function's
-// place, "lose" for an answer that does not arrive, "refuse" for a request that does not.
+// The proxy between the app and the function. A fault applies to one request: an answer to send instead
+// of the function's, "lose" to lose the answer, "refuse" to lose the request.
 let faults = [];
 let seen = [];
 const front = http.createServer(async (request, response) => {
@@ -36,7 +36,7 @@ const front = http.createServer(async (request, response) => {
   forward.end(Buffer.concat(chunks));
 });
 
-// Between the function and Cognito: open, or nobody listens.
+// The proxy between the function and Cognito, which listens while it is open.
 const sockets = new Set();
 const way = net.createServer((socket) => {
   const onward = net.connect(new URL(env.COGNITO).port, "127.0.0.1");
@@ -52,13 +52,14 @@ function close() {
   return new Promise((done) => way.close(done));
 }
 
-// The client's pauses are kept short, and noted; the timers of `fetch` go on as they are.
+// The client's pauses are noted and take as long as `duringPause`; other timers are left alone.
 let pauses = [];
+let duringPause = async () => {};
 const setTimeoutInFull = globalThis.setTimeout;
 globalThis.setTimeout = (callback, milliseconds, ...more) => {
-  const isPause = new Error().stack.includes(env.CLIENT);
-  if (isPause) pauses.push(milliseconds);
-  return setTimeoutInFull(callback, isPause ? milliseconds / 100 : milliseconds, ...more);
+  if (!new Error().stack.includes(env.CLIENT)) return setTimeoutInFull(callback, milliseconds, ...more);
+  pauses.push(milliseconds);
+  duringPause().then(callback);
 };
 
 async function cognito(operation, body) {
@@ -78,7 +79,7 @@ function authenticate(flow, parameters) {
 const signIn = (password) =>
   authenticate("USER_PASSWORD_AUTH", { USERNAME: env.USERNAME, PASSWORD: password });
 
-/** A session as an app has one. */
+/** The session of an app. */
 class Session {
   static async start() {
     const session = new Session();
@@ -101,7 +102,7 @@ class Session {
     return answer.ok;
   }
 
-  /** Makes the token look expired: what the function tells by its claims. */
+  /** Makes the token's claims look expired, which the function checks. */
   expire() {
     const [header, claims, signature] = this.token.split(".");
     const expired = { ...JSON.parse(Buffer.from(claims, "base64url")), exp: 1 };
@@ -112,7 +113,7 @@ class Session {
 const control = (method, path, body) =>
   fetch(`${env.COGNITO}/_fake/${path}`, { method, body: body && JSON.stringify(body) });
 
-/** Makes Cognito fail, once or always. */
+/** Makes Cognito fail, once by default. */
 const fail = (fault, more) =>
   control("POST", "faults", { operation: "ChangePassword", fault, ...more });
 
@@ -141,6 +142,7 @@ after(async () => {
 beforeEach(async () => {
   await control("POST", "reset");
   [faults, seen, pauses] = [[], [], []];
+  duringPause = async () => {};
   session = await Session.start();
   client = new PasswordClient(`http://127.0.0.1:${front.address().port}`, session);
 });
@@ -175,7 +177,7 @@ test("each broken rule is listed", async () => {
   }
 });
 
-test("a wrong previous password is told as that", async () => {
+test("a wrong previous password is reported as such", async () => {
   const outcome = await change({ previousPassword: "Wrong-Horse-7-Battery" });
   assert.deepEqual(outcome, { kind: "previousPasswordIncorrect" });
   assert.deepEqual(seen, [403]);
@@ -194,14 +196,14 @@ test("a token is renewed once", async () => {
   assert.deepEqual(seen, [401, 401]);
 });
 
-test("who tries too often or too fast has to wait", async () => {
+test("too many attempts and too many requests mean waiting", async () => {
   await fail("LimitExceededException");
   assert.deepEqual(await change(), { kind: "wait", seconds: 3600 });
   await fail("TooManyRequestsException");
   assert.deepEqual(await change(), { kind: "wait", seconds: 2 });
 });
 
-test("what did not reach Cognito is sent three times, with pauses", async () => {
+test("a request that does not reach Cognito is sent three times, with pauses", async () => {
   await close();
   try {
     assert.deepEqual(await change(), { kind: "tryLater" });
@@ -215,12 +217,10 @@ test("what did not reach Cognito is sent three times, with pauses", async () => 
   await assertInForce(OLD);
 });
 
-test("what reaches Cognito the second time is done", async () => {
+test("a request that reaches Cognito the second time changes the password", async () => {
   await close();
-  const outcome = change();
-  while (seen.length === 0) await new Promise(setImmediate);
-  await open();
-  assert.deepEqual(await outcome, CHANGED);
+  duringPause = open;
+  assert.deepEqual(await change(), CHANGED);
   assert.deepEqual(seen, [503, 204]);
 });
 
@@ -233,13 +233,13 @@ test("an unknown outcome is settled by signing in", async () => {
   await assertInForce(NEW);
 });
 
-test("an outcome that signing in does not tell is unknown", async () => {
+test("an outcome that signing in cannot settle is unknown", async () => {
   await fail("drop-after", { always: true });
   await fail("drop-before", { operation: "InitiateAuth" });
   assert.deepEqual(await change(), { kind: "unknown" });
 });
 
-test("an answer that is lost on its way to the app is settled, and nothing sent again", async () => {
+test("an answer lost on its way to the app is settled by signing in, without another request", async () => {
   faults = ["refuse"];
   assert.deepEqual(await change(), { kind: "notChanged" });
   faults = ["lose"];
@@ -248,7 +248,7 @@ test("an answer that is lost on its way to the app is settled, and nothing sent 
   await assertInForce(NEW);
 });
 
-test("API Gateway's own answers go by their status", async () => {
+test("API Gateway's own answers are handled by their status", async () => {
   const rows = [
     [400, { kind: "failed", requestId: undefined }],
     [403, { kind: "signInAgain" }],
@@ -268,7 +268,7 @@ test("API Gateway's own answers go by their status", async () => {
   assert.deepEqual(seen, [401, 204]);
 });
 
-test("each refusal of Cognito has its outcome", async () => {
+test("each rejection by Cognito has its outcome", async () => {
   const rows = {
     PasswordResetRequiredException: "resetPassword",
     UserNotConfirmedException: "confirmAccount",
@@ -284,7 +284,7 @@ test("each refusal of Cognito has its outcome", async () => {
   }
 });
 
-test("a failure has the id that leads to the log", async () => {
+test("a failure has the request id of the log", async () => {
   for (const fault of ["InternalErrorException", "ResourceNotFoundException"]) {
     await fail(fault);
     const { kind, requestId } = await change();
@@ -294,14 +294,14 @@ test("a failure has the id that leads to the log", async () => {
   assert.deepEqual(seen, [502, 500]);
 });
 
-test("the policy is sent once and then known by its tag", async () => {
+test("the policy is not sent again when its ETag matches", async () => {
   const first = await client.policy();
   assert.equal(first.minLength, 12);
   assert.equal(await client.policy(), first);
   assert.deepEqual(seen, [200, 304]);
 });
 
-test("the checklist says what the function says", async () => {
+test("the checklist and the function find the same violations", async () => {
   const { rules, symbols } = await client.policy();
   const passwords = [
     "", "a", "A1!", "aaaa", "Ab1!Ab1!Ab1!", "ab1!AB1!Ab1!", "Abcdefg-1", " Purple-Monkey-8 ", "\u00a0Purple-Monkey-8",
