@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use fake_cognito::{Fault, Operation};
 use serde_json::{Value, json};
 
@@ -169,6 +171,39 @@ fn assert_documented(line: &Value) {
         assert!(presence != "always" || !line[name].is_null(), "{name} is missing in {line}");
     }
     described(line);
+}
+
+/// The sample lines of `docs/audit-event.md`.
+fn sample_lines() -> Vec<Value> {
+    let page = include_str!("../../docs/audit-event.md");
+    let (_, block) = page.split_once("```jsonl\n").unwrap();
+    let (lines, _) = block.split_once("```").unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn each_sample_line_follows_the_table_and_agrees_with_itself() {
+    let lines = sample_lines();
+    assert!(lines.len() > 10);
+    for line in &lines {
+        assert_documented(line);
+        let time =
+            DateTime::from_str(line["timestamp"].as_str().unwrap(), Format::DateTime).unwrap();
+        assert_eq!(line["_aws"]["Timestamp"], time.to_millis().unwrap(), "{line}");
+        let level = match (&line["status"], &line["code"]) {
+            (status, _) if status.as_u64() >= Some(500) => "ERROR",
+            (_, code) if code == "not_authorized" => "WARN",
+            _ => "INFO",
+        };
+        assert_eq!(line["level"], level, "{line}");
+        assert_eq!(line["status"].as_u64() < Some(400), line["code"] == "ok", "{line}");
+        let violations = line["violations"].as_array().into_iter().flatten();
+        let expected: BTreeSet<_> =
+            violations.map(|code| format!("violation_{}", code.as_str().unwrap())).collect();
+        let keys = line.as_object().unwrap().keys();
+        let found = keys.filter(|key| key.starts_with("violation_")).cloned().collect();
+        assert_eq!(expected, found, "{line}");
+    }
 }
 
 #[tokio::test]

@@ -196,7 +196,6 @@ def serve():
     stack.bypass_proxy(host)
     ports = port("PORT", "9000", address), port("COGNITO_PORT", "9229", address)
     stack.build_watched()
-    stack.cargo("build", "--package", "fake-cognito", "--locked")
     watch = functools.partial(stack.watch, reload=True)
     with both(*ports, watch, address, host) as (url, cognito, processes):
         steps, entry = tour(url, cognito), sign_in(cognito)

@@ -25,9 +25,6 @@ REGION = "us-east-1"
 SCRATCH = stack.scratch("e2e")
 FUNCTION_LOG = "function.log"
 
-# A package and a lock file of its own, because it has dependencies that the function must not have.
-CHECK_POLICY = stack.ROOT / "tools" / "check-policy"
-
 # The policy that the Cognito console proposes for a new pool.
 POOL_POLICY = {
     "MinimumLength": 8,
@@ -257,8 +254,7 @@ class Policies(unittest.TestCase):
             "AWS_ACCESS_KEY_ID": "unused",
             "AWS_SECRET_ACCESS_KEY": "unused",
         }
-        binary = CHECK_POLICY / "target" / "debug" / "check-policy"
-        command = [os.environ.get("CHECK_POLICY") or binary, self.world.pool]
+        command = [stack.DEBUG / "check-policy", self.world.pool]
         done = subprocess.run(
             command, env=os.environ | settings, cwd=stack.ROOT, capture_output=True, text=True
         )
@@ -282,8 +278,6 @@ def main():
     """Starts moto and the function, and runs the tests in this order."""
     stack.build()
     stack.build_watched()
-    if "CHECK_POLICY" not in os.environ:
-        stack.cargo("build", "--manifest-path", CHECK_POLICY / "Cargo.toml", "--locked")
     port = stack.free_port()
     url = f"http://{stack.HOST}:{port}"
     moto = (stack.TOOLS / "moto_server", "--host", stack.HOST, "--port", port)
