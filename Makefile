@@ -10,8 +10,8 @@ ARM64 := aarch64-unknown-linux-gnu
 
 # `make test` runs two lists side by side: the first keeps the compiler busy, the second downloads,
 # waits, and runs what was compiled.
-COMPILING := lint unit load-check fuzz-check counts sam-build deny
-RUNNING := audit forwarder sam-validate cfn-lint checkov dev-check page clients schemathesis e2e
+COMPILING := lint unit load-check fuzz-check counts sam-build
+RUNNING := deny audit forwarder sam-validate cfn-lint checkov dev-check page clients schemathesis e2e
 CHECKS := $(COMPILING) $(RUNNING)
 WORKFLOW := .github/workflows/test.yml
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
@@ -44,10 +44,10 @@ test: ## Run every check, as CI does
 	@[ ! -s $(SKIPPED) ] || echo "Not checked: $$(paste -sd, $(SKIPPED) | sed 's/,/, /g')."
 
 compiling:
-	@$(call in_order,$(COMPILING))
+	+@$(call in_order,$(COMPILING))
 
 running: .venv/installed
-	@$(call in_order,$(RUNNING))
+	+@$(call in_order,$(RUNNING))
 
 fmt: ## Format the Rust code
 	cargo fmt --all
