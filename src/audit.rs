@@ -15,8 +15,9 @@ use aws_smithy_types::DateTime;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use crate::error::Error;
+use crate::error::{Error, with_sources};
 use crate::policy::Violation;
+use crate::settlement::{Doubt, SettledBy};
 use crate::token::User;
 
 /// Raised when a member is removed or comes to mean something else; a new one does not count.
@@ -37,8 +38,10 @@ pub struct Record {
     pub user: User,
     /// Whether the user's sessions were ended; none when that was not asked for, or nothing changed.
     pub signed_out_everywhere: Option<bool>,
-    /// Cognito's own id of the call that changes the password.
+    /// Cognito's own id of the last `ChangePassword` that it answered.
     pub cognito_request_id: Option<String>,
+    /// What left the change in doubt, and how that was settled; none where nothing did.
+    pub doubt: Option<Doubt>,
     /// The time that the policy took, without what had to be fetched; none where it did not run.
     pub policy_time: Option<Duration>,
     /// The time spent waiting for Cognito, over all calls; none where it was not called.
@@ -89,6 +92,12 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cognito_request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    cognito_request_ids: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    doubt: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settled_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
     function: &'a str,
     version: &'static str,
@@ -137,6 +146,7 @@ impl Journal {
     /// Writes how one request ended.
     pub fn write(&self, outcome: &Outcome, record: &Record) {
         let metrics = self.metrics(outcome, record);
+        let doubt = record.doubt.as_ref();
         let now = DateTime::from(SystemTime::now()).to_millis().unwrap_or_default();
         let line = Line {
             timestamp: timestamp(now),
@@ -154,7 +164,10 @@ impl Journal {
             source_ip: record.source_ip.as_deref(),
             user_agent: record.user_agent.as_deref(),
             cognito_request_id: record.cognito_request_id.as_deref(),
-            cause: outcome.error.and_then(cause),
+            cognito_request_ids: doubt.map(|doubt| doubt.request_ids.as_slice()),
+            doubt: doubt.map(|doubt| doubt.cause.as_str()),
+            settled_by: doubt.and_then(|doubt| doubt.settled_by).map(SettledBy::as_str),
+            cause: outcome.error.and_then(std::error::Error::source).map(with_sources),
             function: &self.function,
             version: env!("CARGO_PKG_VERSION"),
             embedded: metrics.describe(now),
@@ -181,6 +194,9 @@ impl Journal {
         }
         if let Some(time) = record.cognito_latency {
             metrics.push(Metric::new("cognito_latency", "Milliseconds", time.as_millis()));
+        }
+        if let Some(Error::ReadOnlyReplica(_)) = outcome.error {
+            metrics.push(Metric::new("read_only_replica", "Count", 1));
         }
         for broken in outcome.violations().into_iter().flatten() {
             metrics.push(Metric::new(format!("violation_{}", broken.code()), "Count", 1));
@@ -252,13 +268,6 @@ fn timestamp(milliseconds: i64) -> String {
     let (seconds, rest) = (milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
     let time = DateTime::from_secs(seconds).to_string();
     format!("{}.{rest:03}Z", time.trim_end_matches('Z'))
-}
-
-/// What lies under an error, outermost first.
-fn cause(error: &Error) -> Option<String> {
-    let sources = std::iter::successors(std::error::Error::source(error), |error| error.source());
-    let texts: Vec<_> = sources.map(ToString::to_string).collect();
-    (!texts.is_empty()).then(|| texts.join(": "))
 }
 
 #[cfg(test)]

@@ -6,10 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::breaches::Breaches;
-use crate::cognito::{Cognito, Failure, Reply};
+use crate::cognito::{Cognito, Connection, Failure, Reply};
 use crate::credentials::Password;
-use crate::error::{Error, Source};
+use crate::error::{Error, with_sources};
 use crate::policy::{OnFailure, PersonalAttribute, PersonalWords, Policy, Rule, Rules, Violation};
+use crate::settlement::{self, Doubt, Next, SettledBy, Verdict};
 use crate::token::CheckedToken;
 
 /// What a signed-in user asks for.
@@ -50,8 +51,17 @@ pub struct Report {
     pub policy_time: Duration,
     /// The time spent waiting for Cognito, over all calls; none where it was not called.
     pub cognito_latency: Option<Duration>,
-    /// Cognito's own id of the call that changes the password.
+    /// Cognito's own id of the last `ChangePassword` that it answered.
     pub cognito_request_id: Option<String>,
+    /// What left the change in doubt, and how that was settled; none where nothing did.
+    pub doubt: Option<Doubt>,
+}
+
+/// How the change itself ended: see [`Report`].
+struct Made {
+    result: Result<Changed, Error>,
+    request_id: Option<String>,
+    doubt: Option<Doubt>,
 }
 
 /// How the policy's check ended, and what it took: see [`Report`].
@@ -70,42 +80,86 @@ impl ChangePassword {
         let rules = policy.for_groups(&self.token.user.groups);
         let Checked { result, policy_time, mut cognito_latency } =
             self.check(&rules, services, deadline).await;
-        let (result, cognito_request_id) = if let Err(error) = result {
-            (Err(error), None)
-        } else {
-            let start = Instant::now();
-            let changed = self.change(&services.cognito, deadline).await;
-            *cognito_latency.get_or_insert_default() += start.elapsed();
-            changed
-        };
-        Report { result, policy_time, cognito_latency, cognito_request_id }
+        if let Err(error) = result {
+            let result = Err(error);
+            return Report {
+                result,
+                policy_time,
+                cognito_latency,
+                cognito_request_id: None,
+                doubt: None,
+            };
+        }
+        let start = Instant::now();
+        let Made { result, request_id, doubt } = self.change(&services.cognito, deadline).await;
+        *cognito_latency.get_or_insert_default() += start.elapsed();
+        Report { result, policy_time, cognito_latency, cognito_request_id: request_id, doubt }
     }
 
-    /// Makes the change that the policy allows; also returns Cognito's id of it.
-    async fn change(
-        &self,
-        cognito: &Cognito,
-        deadline: Instant,
-    ) -> (Result<Changed, Error>, Option<String>) {
-        let token = &self.token.secret;
-        let Reply { result, request_id } =
-            cognito.change_password(token, self.previous.as_ref(), &self.proposed, deadline).await;
-        let result = match result {
-            Ok(()) => Ok(()),
-            Err(Failure::Certain(error)) => Err(error),
-            Err(Failure::InDoubt { source, answered }) => {
-                self.settle(cognito, deadline, answered, source).await
+    /// Makes the change that the policy allows, and signs the user out if that was asked for.
+    async fn change(&self, cognito: &Cognito, deadline: Instant) -> Made {
+        let Reply { result, request_id, .. } =
+            self.send(cognito, self.previous.as_ref(), Connection::Pooled, deadline).await;
+        let mut made =
+            Made { result: Ok(Changed { signed_out_everywhere: None }), request_id, doubt: None };
+        match result {
+            Ok(()) => {}
+            Err(Failure::Refused(error)) => made.result = Err(error),
+            Err(Failure::NotSent(source)) => made.result = Err(Error::UpstreamUnavailable(source)),
+            Err(Failure::InDoubt(source)) => {
+                let request_ids = made.request_id.take().into_iter().collect();
+                let cause = with_sources(source.as_ref());
+                let mut doubt = Doubt { cause, settled_by: None, request_ids };
+                match self.settle(cognito, &mut doubt, deadline).await {
+                    Verdict::Changed => {}
+                    Verdict::Refused(error) => made.result = Err(error),
+                    Verdict::Unknown => made.result = Err(Error::OutcomeUnknown(source)),
+                }
+                made.request_id = doubt.request_ids.last().cloned();
+                made.doubt = Some(doubt);
+            }
+        }
+        if let Ok(changed) = &mut made.result
+            && self.sign_out_everywhere
+        {
+            // After a doubt, what is left in the pool may have ended too.
+            let connection =
+                if made.doubt.is_some() { Connection::Fresh } else { Connection::Pooled };
+            let passwords: Vec<_> = self.previous.iter().chain([&self.proposed]).collect();
+            let sign_out =
+                cognito.global_sign_out(&self.token.secret, &passwords, connection, deadline);
+            changed.signed_out_everywhere = Some(sign_out.await);
+        }
+        made
+    }
+
+    /// Finds out what became of a change that left a doubt: see [`crate::settlement`].
+    async fn settle(&self, cognito: &Cognito, doubt: &mut Doubt, deadline: Instant) -> Verdict {
+        let second = self.send(cognito, self.previous.as_ref(), Connection::Fresh, deadline).await;
+        doubt.request_ids.extend(second.request_id);
+        let (verdict, by) = match settlement::after_second_change(second.result) {
+            Next::Settled(verdict) => (verdict, SettledBy::SecondChange),
+            Next::Probe(probe) => {
+                let new = Some(&self.proposed);
+                let answer = self.send(cognito, new, Connection::Fresh, deadline).await;
+                doubt.request_ids.extend(answer.request_id);
+                (probe.settle(answer.result), SettledBy::Probe)
             }
         };
-        if let Err(error) = result {
-            return (Err(error), request_id);
-        }
-        let signed_out_everywhere = if self.sign_out_everywhere {
-            Some(cognito.global_sign_out(token, deadline).await)
-        } else {
-            None
-        };
-        (Ok(Changed { signed_out_everywhere }), request_id)
+        let is_known = !matches!(verdict, Verdict::Unknown);
+        doubt.settled_by = is_known.then_some(by);
+        verdict
+    }
+
+    async fn send(
+        &self,
+        cognito: &Cognito,
+        previous: Option<&Password>,
+        connection: Connection,
+        deadline: Instant,
+    ) -> Reply<()> {
+        let (token, proposed) = (&self.token.secret, &self.proposed);
+        cognito.change_password(token, previous, proposed, connection, deadline).await
     }
 
     /// Finds every rule that the proposed password breaks.
@@ -194,32 +248,6 @@ impl ChangePassword {
                 tracing::warn!(cause, breach_check = "failed", "the change is refused without it");
                 Err(Error::UpstreamUnavailable(cause))
             }
-        }
-    }
-
-    /// Finds out whether a change that was sent, and not properly answered, was made.
-    ///
-    /// Cognito accepts a change from a password to itself, so a change from the new one to the new
-    /// one tells whether it is in force. It costs the user one more of five tries an hour, and is
-    /// made only when there is doubt.
-    ///
-    /// "Not in force" proves that nothing was changed only if the first request has ended, which
-    /// its answer shows; one without an answer may still be on its way.
-    async fn settle(
-        &self,
-        cognito: &Cognito,
-        deadline: Instant,
-        answered: bool,
-        source: Source,
-    ) -> Result<(), Error> {
-        let new = &self.proposed;
-        let probe = cognito.change_password(&self.token.secret, Some(new), new, deadline).await;
-        match probe.result {
-            Ok(()) => Ok(()),
-            Err(Failure::Certain(Error::PreviousPasswordIncorrect)) if answered => {
-                Err(Error::Upstream(source))
-            }
-            Err(_) => Err(Error::OutcomeUnknown(source)),
         }
     }
 }

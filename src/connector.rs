@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
 };
@@ -14,7 +15,7 @@ use aws_smithy_types::body::SdkBody;
 use http::Uri;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::Connect;
+use hyper_util::client::legacy::connect::{CaptureConnection, Connect, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use lambda_http::{Service as _, service_fn};
 use rustls::crypto::ring::default_provider;
@@ -108,23 +109,41 @@ pub fn connector(connect_timeout: Duration, trust: Trust) -> SharedHttpConnector
         let connecting = https.clone().call(uri);
         Box::pin(async move { timeout(connect_timeout, connecting).await? })
     });
-    let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connect);
-    SharedHttpConnector::new(Connector(client))
+    let pooled =
+        Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connect.clone());
+    let fresh = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connect);
+    SharedHttpConnector::new(Connector { pooled, fresh })
 }
+
+/// Marks a request, as an extension, that needs a connection of its own.
+///
+/// A connection of the pool may have ended without notice, which shows only when a request gets no
+/// answer. What is sent to settle a doubt must not end in another one of that kind.
+#[derive(Debug, Clone, Copy)]
+pub struct FreshConnection;
 
 /// What the SDK sends its requests through.
 #[derive(Debug)]
-struct Connector<C>(Client<C, SdkBody>);
+struct Connector<C> {
+    pooled: Client<C, SdkBody>,
+    fresh: Client<C, SdkBody>,
+}
 
 impl<C: Connect + Clone + Debug + Send + Sync + 'static> HttpConnector for Connector<C> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let request = match request.try_into_http1x() {
+        let mut request = match request.try_into_http1x() {
             Ok(request) => request,
             Err(error) => {
                 return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())));
             }
         };
-        let response = self.0.request(request);
+        let captured = capture_connection(&mut request);
+        if let Some(capture) = request.extensions().get::<CaptureSmithyConnection>() {
+            capture.set_connection_retriever(move || metadata(&captured));
+        }
+        let is_fresh = request.extensions().get::<FreshConnection>().is_some();
+        let client = if is_fresh { &self.fresh } else { &self.pooled };
+        let response = client.request(request);
         HttpConnectorFuture::new(async {
             let response =
                 response.await.map_err(|error| match find_source::<Elapsed>(&error) {
@@ -135,6 +154,18 @@ impl<C: Connect + Clone + Debug + Send + Sync + 'static> HttpConnector for Conne
                 .map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
+}
+
+/// The connection of a request, for the SDK, which takes it out of the pool after a server error.
+fn metadata(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
+    captured.connection_metadata().as_ref()?;
+    let captured = captured.clone();
+    let poison = move || {
+        if let Some(connected) = captured.connection_metadata().as_ref() {
+            connected.poison();
+        }
+    };
+    Some(ConnectionMetadata::builder().proxied(false).poison_fn(poison).build())
 }
 
 /// The first error of a kind among an error and those under it.

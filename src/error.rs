@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::policy::Violation;
+use crate::policy::{Rule, Violation};
 use crate::problem::ProblemCode;
 use crate::token::TokenFault;
 
@@ -30,14 +30,22 @@ pub enum Error {
     /// Cognito says that the previous password is wrong.
     #[error("The previous password is not correct.")]
     PreviousPasswordIncorrect,
+    /// The previous password is one that no Cognito user can have.
+    #[error("The previous password is not correct: Cognito does not accept it as a password.")]
+    PreviousPasswordUnusable,
     /// Cognito says that the user is disabled.
     #[error("This account is disabled.")]
     UserDisabled,
     /// Cognito refused for a reason that we do not know.
     #[error("Cognito refused the change.")]
     NotAuthorized(#[source] Source),
-    /// Cognito's own web ACL refused.
-    #[error("The request was blocked before it reached the user pool.")]
+    /// The user signs in through another identity provider.
+    #[error("This account signs in through another identity provider and has no password here.")]
+    PasswordManagedElsewhere,
+    /// Cognito's web ACL refused, or a resource control or endpoint policy.
+    #[error(
+        "The request was blocked before it reached the user pool, by a web ACL or an access policy."
+    )]
     RequestBlocked(#[source] Source),
     /// No such route.
     #[error("There is nothing at this path.")]
@@ -88,9 +96,22 @@ pub enum Error {
         "The sign-in service was not reached; nothing was changed and it is safe to try again."
     )]
     UpstreamUnavailable(#[source] Source),
-    /// The request was sent and no answer came back.
+    /// Only a replica of the user pool was reached, which takes no changes.
+    #[error(
+        "The sign-in service cannot change passwords at the moment; nothing was changed and it is \
+         safe to try again."
+    )]
+    ReadOnlyReplica(#[source] Source),
+    /// Whether the change was made could not be settled.
     #[error("The password may or may not have changed: try to sign in with the new one.")]
     OutcomeUnknown(#[source] Source),
+}
+
+/// The text of an error and of all that lies under it, outermost first.
+#[must_use]
+pub fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |error| error.source());
+    errors.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Cognito counts a user's tries by the hour and does not say when the hour began: an upper bound.
@@ -108,9 +129,12 @@ impl Error {
             Self::MissingToken => ProblemCode::MissingToken,
             Self::InvalidToken(_) => ProblemCode::InvalidToken,
             Self::InsufficientScope => ProblemCode::InsufficientScope,
-            Self::PreviousPasswordIncorrect => ProblemCode::PreviousPasswordIncorrect,
+            Self::PreviousPasswordIncorrect | Self::PreviousPasswordUnusable => {
+                ProblemCode::PreviousPasswordIncorrect
+            }
             Self::UserDisabled => ProblemCode::UserDisabled,
             Self::NotAuthorized(_) => ProblemCode::NotAuthorized,
+            Self::PasswordManagedElsewhere => ProblemCode::PasswordManagedElsewhere,
             Self::RequestBlocked(_) => ProblemCode::RequestBlocked,
             Self::NotFound => ProblemCode::NotFound,
             Self::MethodNotAllowed { .. } => ProblemCode::MethodNotAllowed,
@@ -123,7 +147,9 @@ impl Error {
             Self::TooManyRequests => ProblemCode::TooManyRequests,
             Self::Internal(_) | Self::Panicked => ProblemCode::InternalError,
             Self::Upstream(_) => ProblemCode::UpstreamError,
-            Self::UpstreamUnavailable(_) => ProblemCode::UpstreamUnavailable,
+            Self::UpstreamUnavailable(_) | Self::ReadOnlyReplica(_) => {
+                ProblemCode::UpstreamUnavailable
+            }
             Self::OutcomeUnknown(_) => ProblemCode::OutcomeUnknown,
         }
     }
@@ -133,9 +159,18 @@ impl Error {
     pub fn retry_after_seconds(&self) -> Option<u32> {
         match self {
             Self::AttemptLimitExceeded => Some(ATTEMPT_WINDOW_SECONDS),
-            Self::TooManyRequests | Self::UpstreamUnavailable(_) => Some(RETRY_SECONDS),
+            Self::TooManyRequests | Self::UpstreamUnavailable(_) | Self::ReadOnlyReplica(_) => {
+                Some(RETRY_SECONDS)
+            }
             _ => None,
         }
+    }
+
+    /// Whether Cognito's password history refused the proposed password.
+    #[must_use]
+    pub fn is_used_before(&self) -> bool {
+        let is_history = |violation: &Violation| violation.code() == Rule::NotUsedBefore.code();
+        matches!(self, Self::PolicyViolation(violations) if violations.iter().any(is_history))
     }
 }
 

@@ -87,11 +87,12 @@ impl App {
         let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
             ChangePasswordBody::parse(body)?;
         let change = ChangePassword { token, previous, proposed, sign_out_everywhere };
-        let Report { result, policy_time, cognito_latency, cognito_request_id } =
+        let Report { result, policy_time, cognito_latency, cognito_request_id, doubt } =
             change.run(&self.policy, &self.services, deadline).await;
         record.policy_time = Some(policy_time);
         record.cognito_latency = cognito_latency;
         record.cognito_request_id = cognito_request_id;
+        record.doubt = doubt;
         let changed = result?;
         record.signed_out_everywhere = changed.signed_out_everywhere;
         Ok(response::changed(&changed))

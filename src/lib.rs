@@ -21,5 +21,6 @@ pub mod policy_document;
 pub mod problem;
 pub mod request;
 pub mod response;
+pub mod settlement;
 pub mod token;
 pub mod user_pool;

@@ -52,7 +52,10 @@ problem_codes! {
     UserDisabled = FORBIDDEN, "user_disabled", "Account disabled";
     /// Cognito refused for a reason that this service does not know.
     NotAuthorized = FORBIDDEN, "not_authorized", "Not authorized";
-    /// Cognito's web ACL refused.
+    /// The user signs in through another identity provider and has no password here.
+    PasswordManagedElsewhere =
+        FORBIDDEN, "password_managed_elsewhere", "Password managed elsewhere";
+    /// Cognito's web ACL refused, or the organisation's own access policy.
     RequestBlocked = FORBIDDEN, "request_blocked", "Request blocked";
     /// No such route.
     NotFound = NOT_FOUND, "not_found", "Not found";

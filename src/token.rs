@@ -82,6 +82,9 @@ pub enum TokenFault {
     /// `scope` lacks [`REQUIRED_SCOPE`].
     #[error("The token lacks the scope `{REQUIRED_SCOPE}`.")]
     MissingScope,
+    /// The token's session was ended, by a sign-out everywhere for one.
+    #[error("The token has been revoked.")]
+    Revoked,
     /// Cognito refused a token that passed the pre-check.
     #[error("Cognito does not accept this token: it is expired, revoked or forged.")]
     RefusedByCognito,

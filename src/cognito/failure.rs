@@ -1,29 +1,23 @@
-//! What a failed call means for the password: whether it certainly did not change, or may have.
+//! What a failed call means for the password: certainly not changed, or in doubt.
 
 use aws_sdk_cognitoidentityprovider::config::http::HttpResponse;
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
+use serde::Deserialize;
 use thiserror::Error;
 
-use super::exchange::Exchange;
+use super::exchange::{ERROR_TYPE, Exchange};
 use super::refusal::Refusal;
 use crate::error::{Error, Source};
 
-/// A gateway stopped waiting for Cognito, which may still be at work: the only status that does not
-/// end a request.
-const GATEWAY_TIMEOUT: u16 = 504;
-
-/// Why a change of password was not confirmed.
+/// Why a call was not confirmed.
 #[derive(Debug)]
 pub enum Failure {
-    /// Nothing was changed, for this reason.
-    Certain(Error),
-    /// The request was sent, and its answer does not say whether the password changed.
-    InDoubt {
-        /// Whether an answer shows that the request has ended and can no longer change anything.
-        answered: bool,
-        /// What happened, for the log.
-        source: Source,
-    },
+    /// The request certainly did not reach Cognito.
+    NotSent(Source),
+    /// The request was refused, by Cognito itself, and changed nothing.
+    Refused(Error),
+    /// The request was sent, and what came back is not Cognito's word on it.
+    InDoubt(Source),
 }
 
 /// Why there was no answer.
@@ -36,17 +30,17 @@ pub(super) enum TimeFault {
 }
 
 impl Failure {
-    /// The failure of an exchange that Cognito did not answer.
+    /// The failure of an exchange that got no answer.
     pub(super) fn of_silence(exchange: &Exchange, source: Source) -> Self {
-        if exchange.was_sent() {
-            Self::InDoubt { answered: false, source }
-        } else {
-            Self::Certain(Error::UpstreamUnavailable(source))
-        }
+        if exchange.was_sent() { Self::InDoubt(source) } else { Self::NotSent(source) }
     }
 }
 
-/// Reads what an SDK error means for the password.
+/// Reads what an SDK error means.
+///
+/// Only Cognito's own word counts as a refusal: a status from 400 to 499 with the type of an exception.
+/// Everything else that was answered may come from something between us and Cognito, which may have
+/// acted all the same: any other status, a page, JSON of another shape.
 ///
 /// `secrets` are the passwords and the token that were sent; an upstream text that repeats one is
 /// not kept.
@@ -60,33 +54,38 @@ where
 {
     match error {
         SdkError::ServiceError(context) => {
-            let (status, error) = (context.raw().status().as_u16(), context.err());
+            let (response, error) = (context.raw(), context.err());
+            let status = response.status().as_u16();
             let (code, message) = (error.code(), error.message().unwrap_or_default());
             let refusal = Refusal::new(status, code, message, secrets);
-            // A status below 500 is a refusal, whatever its code. From 500 on, Cognito's own failure
-            // may have come before the change or after it.
-            if status < 500 {
-                Failure::Certain(refusal.into_error(message))
+            if (400..500).contains(&status) && code.is_some() && has_exception_type(response) {
+                Failure::Refused(refusal.into_error(message))
             } else {
-                Failure::InDoubt { answered: status != GATEWAY_TIMEOUT, source: refusal.into() }
+                Failure::InDoubt(refusal.into())
             }
         }
         SdkError::ResponseError(context) => {
             let status = context.raw().status().as_u16();
-            let source = format!("an answer that cannot be read (HTTP {status})").into();
-            match status {
-                429 => Failure::Certain(Error::TooManyRequests),
-                400..=499 => Failure::Certain(Error::Upstream(source)),
-                _ => Failure::InDoubt { answered: status != GATEWAY_TIMEOUT, source },
-            }
+            Failure::InDoubt(format!("an answer that cannot be read (HTTP {status})").into())
         }
-        SdkError::ConstructionFailure(_) => Failure::Certain(Error::Internal(source_of(error))),
+        SdkError::ConstructionFailure(_) => Failure::Refused(Error::Internal(source_of(error))),
         _ => Failure::of_silence(exchange, source_of(error)),
     }
 }
 
+/// Whether a response names an exception as Cognito does; the SDK would also read other members.
+fn has_exception_type(response: &HttpResponse) -> bool {
+    #[derive(Deserialize)]
+    struct Body {
+        __type: String,
+    }
+    let is_named =
+        |body| serde_json::from_slice(body).is_ok_and(|Body { __type }| !__type.is_empty());
+    response.headers().contains_key(ERROR_TYPE) || response.body().bytes().is_some_and(is_named)
+}
+
 /// The cause without the SDK's wrapper, whose own text is only "dispatch failure" and the like.
-pub(super) fn source_of<E>(error: SdkError<E, HttpResponse>) -> Source
+fn source_of<E>(error: SdkError<E, HttpResponse>) -> Source
 where
     E: std::error::Error + Send + Sync + 'static,
 {

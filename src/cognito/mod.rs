@@ -10,12 +10,13 @@ mod refusal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_cognitoidentityprovider::config::http::HttpResponse;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::{
     BehaviorVersion, Region, StalledStreamProtectionConfig,
 };
-use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_cognitoidentityprovider::operation::RequestId as _;
+use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_sdk_cognitoidentityprovider::{Client, Config};
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
@@ -25,11 +26,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::credentials::{AccessToken, Password};
 use crate::error::Error;
 use crate::policy::PersonalAttribute;
+use crate::token::TokenFault;
 use crate::user_pool::UserPoolId;
 
-use exchange::{BoundedAnswer, Exchange};
+pub use exchange::Connection;
+use exchange::{BoundedAnswer, Exchange, Output};
 pub use failure::Failure;
-use failure::{TimeFault, read_failure, source_of};
+use failure::{TimeFault, read_failure};
 
 /// The longest wait for the connection that is opened at the start. Within one region, Cognito
 /// answers in milliseconds.
@@ -51,7 +54,7 @@ pub struct Settings {
     pub use_dual_stack: bool,
     /// The longest wait for a connection, name look-up and TLS included.
     pub connect_timeout: Duration,
-    /// The longest wait for one answer.
+    /// The longest wait for one answer, a repeated request included.
     pub call_timeout: Duration,
 }
 
@@ -62,13 +65,31 @@ pub struct Cognito {
     call_timeout: Duration,
 }
 
-/// How one `ChangePassword` ended.
+/// How a call ended.
 #[derive(Debug)]
-pub struct Reply {
-    /// Whether Cognito confirmed the change, or why it did not.
-    pub result: Result<(), Failure>,
+pub struct Reply<T> {
+    /// Cognito's confirmation, or why there is none.
+    pub result: Result<T, Failure>,
     /// The value of `x-amzn-requestid`, for AWS support; none when Cognito did not answer.
     pub request_id: Option<String>,
+    /// Whether an earlier try of the same request may have reached Cognito.
+    is_repeated: bool,
+}
+
+/// When a request is sent once more, on a connection of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Repeat {
+    /// If it certainly did not reach Cognito.
+    IfNotSent,
+    /// If it may not have reached Cognito: for requests whose effect is the same once or twice.
+    IfInDoubt,
+}
+
+/// How a request is sent, and its success recognised.
+struct How {
+    connection: Connection,
+    repeat: Repeat,
+    output: Output,
 }
 
 impl Cognito {
@@ -114,57 +135,36 @@ impl Cognito {
         }
     }
 
-    /// Sends one `ChangePassword`, once.
+    /// Sends one `ChangePassword`, so that at most one reaches Cognito.
     ///
-    /// If its connection certainly failed before anything was sent, one other connection is tried, so
-    /// that the user need not repeat the request. `previous` is none for a user who has no password
-    /// yet.
+    /// `previous` is none for a user who has no password yet.
     pub async fn change_password(
         &self,
         token: &AccessToken,
         previous: Option<&Password>,
         proposed: &Password,
+        connection: Connection,
         deadline: Instant,
-    ) -> Reply {
+    ) -> Reply<()> {
         let secrets = [
             token.expose_secret(),
             proposed.expose_secret(),
             previous.map_or("", |password| password.expose_secret()),
         ];
-        let mut may_try_again = true;
-        loop {
-            let Some(time_limit) = self.time_limit(deadline) else {
-                let error = Error::UpstreamUnavailable(TimeFault::NoneLeft.into());
-                return Reply::unanswered(Failure::Certain(error));
-            };
-            let exchange = Exchange::default();
-            let call = self
-                .client
+        let send = |exchange| {
+            self.client
                 .change_password()
                 .access_token(token.expose_secret())
                 .set_previous_password(previous.map(|password| password.expose_secret().to_owned()))
                 .proposed_password(proposed.expose_secret())
                 .customize()
-                .interceptor(exchange.clone())
-                .send();
-            return match timeout_at(time_limit, call).await {
-                Ok(Ok(output)) => {
-                    Reply { result: Ok(()), request_id: output.request_id().map(str::to_owned) }
-                }
-                Ok(Err(error)) if may_try_again && exchange.has_not_begun(&error) => {
-                    tracing::warn!(cause = %source_of(error), "nothing was sent; trying again");
-                    may_try_again = false;
-                    continue;
-                }
-                Ok(Err(error)) => Reply {
-                    request_id: error.request_id().map(str::to_owned),
-                    result: Err(read_failure(error, &exchange, &secrets)),
-                },
-                Err(_elapsed) => {
-                    Reply::unanswered(Failure::of_silence(&exchange, TimeFault::RanOut.into()))
-                }
-            };
-        }
+                .interceptor(exchange)
+                .send()
+        };
+        let how = How { connection, repeat: Repeat::IfNotSent, output: Output::Empty };
+        let Reply { result, request_id, is_repeated } =
+            self.call(send, how, &secrets, deadline).await;
+        Reply { result: result.map(|_| ()), request_id, is_repeated }
     }
 
     /// Reads the attributes of the token's user that a policy can refer to.
@@ -177,63 +177,107 @@ impl Cognito {
         token: &AccessToken,
         deadline: Instant,
     ) -> Result<BTreeMap<PersonalAttribute, String>, Error> {
-        let unavailable = |fault: TimeFault| Error::UpstreamUnavailable(fault.into());
-        let time_limit = self.time_limit(deadline).ok_or(unavailable(TimeFault::NoneLeft))?;
-        let call = self.client.get_user().access_token(token.expose_secret()).send();
-        match timeout_at(time_limit, call).await {
-            Ok(Ok(user)) => {
+        let secrets = [token.expose_secret()];
+        let send = |exchange| {
+            let call = self.client.get_user().access_token(token.expose_secret());
+            call.customize().interceptor(exchange).send()
+        };
+        let connection = Connection::Pooled;
+        let how = How { connection, repeat: Repeat::IfInDoubt, output: Output::User };
+        match self.call(send, how, &secrets, deadline).await.result {
+            Ok(user) => {
                 let attributes = user.user_attributes.into_iter().filter_map(|attribute| {
                     let name = PersonalAttribute::from_cognito(&attribute.name)?;
                     Some((name, attribute.value?))
                 });
                 Ok(attributes.collect())
             }
-            // An unwatched exchange counts as never sent. For a call that only reads, both are safe
-            // to send again.
-            Ok(Err(error)) => {
-                match read_failure(error, &Exchange::default(), &[token.expose_secret()]) {
-                    Failure::Certain(error) => Err(error),
-                    Failure::InDoubt { source, .. } => Err(Error::Upstream(source)),
-                }
+            Err(Failure::Refused(error)) => Err(error),
+            // A call that only reads is as safe to send again as one that was not sent.
+            Err(Failure::NotSent(source) | Failure::InDoubt(source)) => {
+                Err(Error::UpstreamUnavailable(source))
             }
-            Err(_elapsed) => Err(unavailable(TimeFault::RanOut)),
         }
     }
 
     /// Ends every session of the token's user, and returns whether Cognito did so.
     ///
-    /// A failure is logged here: it never turns a finished change of password into an error.
-    pub async fn global_sign_out(&self, token: &AccessToken, deadline: Instant) -> bool {
-        let Some(time_limit) = self.time_limit(deadline) else {
-            tracing::warn!(cause = %TimeFault::NoneLeft, "GlobalSignOut was not sent");
-            return false;
+    /// A failure is logged here: it never turns a finished change of password into an error. An answer
+    /// that repeats the token or one of `passwords` is not logged.
+    pub async fn global_sign_out(
+        &self,
+        token: &AccessToken,
+        passwords: &[&Password],
+        connection: Connection,
+        deadline: Instant,
+    ) -> bool {
+        let passwords = passwords.iter().map(|password| password.expose_secret());
+        let secrets: Vec<_> = passwords.chain([token.expose_secret()]).collect();
+        let send = |exchange| {
+            let call = self.client.global_sign_out().access_token(token.expose_secret());
+            call.customize().interceptor(exchange).send()
         };
-        let call = self
-            .client
-            .global_sign_out()
-            .access_token(token.expose_secret())
-            .customize()
-            .interceptor(Exchange::default())
-            .send();
-        let code = match timeout_at(time_limit, call).await {
-            Ok(Ok(_)) => return true,
-            Ok(Err(error)) => error.code().unwrap_or("no answer that could be read").to_owned(),
-            Err(_elapsed) => TimeFault::RanOut.to_string(),
+        let how = How { connection, repeat: Repeat::IfInDoubt, output: Output::Empty };
+        let reply = self.call(send, how, &secrets, deadline).await;
+        let cause = match reply.result {
+            Ok(_) => return true,
+            // The first of two requests arrived after all, and revoked this token too.
+            Err(Failure::Refused(Error::InvalidToken(TokenFault::Revoked)))
+                if reply.is_repeated =>
+            {
+                return true;
+            }
+            Err(Failure::Refused(error)) => error.code().as_str().into(),
+            Err(Failure::NotSent(source) | Failure::InDoubt(source)) => source,
         };
-        tracing::warn!(cause = code, "GlobalSignOut failed after the password had changed");
+        tracing::warn!(%cause, "GlobalSignOut failed after the password had changed");
         false
     }
 
-    /// When to give up on a call that starts now; none when too little time is left to start it.
-    fn time_limit(&self, deadline: Instant) -> Option<Instant> {
-        let now = Instant::now();
-        (now + MIN_CALL <= deadline).then(|| deadline.min(now + self.call_timeout))
-    }
-}
-
-impl Reply {
-    /// A call that got no answer from Cognito.
-    fn unanswered(failure: Failure) -> Self {
-        Self { result: Err(failure), request_id: None }
+    /// Makes one call within one time limit.
+    ///
+    /// A request that may be repeated is sent once more, on a connection of its own, if the time
+    /// allows: a connection of the pool may have ended without notice.
+    async fn call<T, E, F>(
+        &self,
+        send: impl Fn(Exchange) -> F,
+        How { mut connection, repeat, output }: How,
+        secrets: &[&str],
+        deadline: Instant,
+    ) -> Reply<T>
+    where
+        T: RequestId,
+        E: ProvideErrorMetadata + RequestId + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let mut may_repeat = true;
+        let mut is_repeated = false;
+        let time_limit = deadline.min(Instant::now() + self.call_timeout);
+        loop {
+            if Instant::now() + MIN_CALL > time_limit {
+                let failure = Failure::NotSent(TimeFault::NoneLeft.into());
+                return Reply { result: Err(failure), request_id: None, is_repeated };
+            }
+            let exchange = Exchange::new(connection, output);
+            let answer = timeout_at(time_limit, send(exchange.clone())).await;
+            let request_id = answer.as_ref().ok().and_then(RequestId::request_id);
+            let request_id = request_id.map(str::to_owned);
+            let result = match answer {
+                Ok(answer) => answer.map_err(|error| read_failure(error, &exchange, secrets)),
+                Err(_elapsed) => Err(Failure::of_silence(&exchange, TimeFault::RanOut.into())),
+            };
+            let cause = match &result {
+                Err(Failure::NotSent(cause)) => cause,
+                Err(Failure::InDoubt(cause)) if repeat == Repeat::IfInDoubt => cause,
+                _ => return Reply { result, request_id, is_repeated },
+            };
+            if !may_repeat || Instant::now() + MIN_CALL > time_limit {
+                return Reply { result, request_id, is_repeated };
+            }
+            tracing::warn!(%cause, "a request is sent again, on a connection of its own");
+            is_repeated = matches!(result, Err(Failure::InDoubt(_)));
+            may_repeat = false;
+            connection = Connection::Fresh;
+        }
     }
 }

@@ -39,14 +39,29 @@ impl Refusal {
                 m if m.starts_with("Access Token does not have required scopes") => {
                     Error::InsufficientScope
                 }
+                m if m.starts_with("Access Token has been revoked") => {
+                    Error::InvalidToken(TokenFault::Revoked)
+                }
                 m if m.contains("Access Token") => {
                     Error::InvalidToken(TokenFault::RefusedByCognito)
                 }
                 m if m.starts_with("User is disabled") => Error::UserDisabled,
                 m if m.starts_with("Password attempts exceeded") => Error::AttemptLimitExceeded,
+                m if m.starts_with("User is not authorized to change password") => {
+                    Error::PasswordManagedElsewhere
+                }
+                m if m.starts_with("User must reset password")
+                    || m.starts_with("Temporary password has expired") =>
+                {
+                    Error::PasswordResetRequired
+                }
                 _ => Error::NotAuthorized(self.into()),
             },
             "UserNotFoundException" => Error::InvalidToken(TokenFault::UserGone),
+            // Cognito's check for compromised credentials, which reads like a rule of the policy.
+            "InvalidPasswordException" if message.contains("for security reasons") => {
+                Error::PolicyViolation(vec![Rule::NotBreached.into()])
+            }
             "InvalidPasswordException" => rejected_by_pool(pool_requirement(message)),
             "PasswordHistoryPolicyViolationException" => {
                 Error::PolicyViolation(vec![Rule::NotUsedBefore.into()])
@@ -55,7 +70,7 @@ impl Refusal {
             // constraint". A fault of any other parameter is ours, not the user's.
             "InvalidParameterException" => match message {
                 m if m.contains("'proposedPassword'") => rejected_by_pool(PoolRequirement::Other),
-                m if m.contains("'previousPassword'") => Error::PreviousPasswordIncorrect,
+                m if m.contains("'previousPassword'") => Error::PreviousPasswordUnusable,
                 m if m.contains("'accessToken'") => {
                     Error::InvalidToken(TokenFault::RefusedByCognito)
                 }
@@ -67,11 +82,12 @@ impl Refusal {
             }
             "PasswordResetRequiredException" => Error::PasswordResetRequired,
             "UserNotConfirmedException" => Error::UserNotConfirmed,
-            "ForbiddenException" => Error::RequestBlocked(self.into()),
-            // No client can cause or mend these: the pool is gone, or it lives elsewhere.
-            "ResourceNotFoundException" | "OperationNotEnabledException" => {
-                Error::Internal(self.into())
-            }
+            // A web ACL, or a resource control or endpoint policy.
+            "ForbiddenException" | "AccessDeniedException" => Error::RequestBlocked(self.into()),
+            // A replica of the pool, while only the primary in another region takes changes.
+            "OperationNotEnabledException" => Error::ReadOnlyReplica(self.into()),
+            // No client can cause or mend this: the pool is gone, or it lives elsewhere.
+            "ResourceNotFoundException" => Error::Internal(self.into()),
             _ => Error::Upstream(self.into()),
         }
     }
@@ -131,7 +147,8 @@ mod tests {
             ("UserNotConfirmedException", ProblemCode::UserNotConfirmed),
             ("ForbiddenException", ProblemCode::RequestBlocked),
             ("ResourceNotFoundException", ProblemCode::InternalError),
-            ("OperationNotEnabledException", ProblemCode::InternalError),
+            ("OperationNotEnabledException", ProblemCode::UpstreamUnavailable),
+            ("AccessDeniedException", ProblemCode::RequestBlocked),
             ("InternalErrorException", ProblemCode::UpstreamError),
             ("BrandNewException", ProblemCode::UpstreamError),
             ("", ProblemCode::UpstreamError),
@@ -149,6 +166,12 @@ mod tests {
             ("Could not verify signature for Access Token", ProblemCode::InvalidToken),
             ("User is disabled.", ProblemCode::UserDisabled),
             ("Password attempts exceeded", ProblemCode::AttemptLimitExceeded),
+            ("User is not authorized to change password", ProblemCode::PasswordManagedElsewhere),
+            ("User must reset password", ProblemCode::PasswordResetRequired),
+            (
+                "Temporary password has expired and must be reset by an administrator.",
+                ProblemCode::PasswordResetRequired,
+            ),
             ("A message that AWS has changed", ProblemCode::NotAuthorized),
             ("", ProblemCode::NotAuthorized),
         ] {
@@ -181,6 +204,14 @@ mod tests {
         ] {
             assert_eq!(pool_requirement(message), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn a_compromised_password_is_a_breached_one() {
+        let message = "Provided password cannot be used for security reasons.";
+        let refusal = Refusal::new(400, Some("InvalidPasswordException"), message, &[]);
+        let Error::PolicyViolation(violations) = refusal.into_error(message) else { panic!() };
+        assert_eq!(violations[0].code(), "breached_password");
     }
 
     #[test]

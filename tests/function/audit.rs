@@ -75,6 +75,30 @@ async fn each_request_leaves_one_line_with_who_where_from_and_what_came_of_it() 
 }
 
 #[tokio::test]
+async fn a_doubt_is_told_with_its_cause_its_settlement_and_the_ids_of_all_answers() {
+    let internal = || Fault::exception("InternalErrorException");
+    let rows = [
+        (vec![internal()], "ok", Some("second_change"), 2),
+        (vec![Fault::DropAfter], "ok", Some("probe"), 2),
+        (vec![internal(), internal()], "outcome_unknown", None, 2),
+    ];
+    for (row, (faults, code, settled_by, ids)) in rows.into_iter().enumerate() {
+        let trail = Trail::start(["Doubt/0", "Doubt/1", "Doubt/2"][row]).await;
+        for fault in faults {
+            trail.function.cognito.fail_next(Operation::ChangePassword, fault);
+        }
+        trail.post(&change()).await;
+        let [line] = &trail.lines()[..] else { panic!("one line") };
+        assert_eq!(line["code"], code);
+        assert!(line["doubt"].as_str().is_some_and(|doubt| !doubt.is_empty()), "{line}");
+        assert_eq!(line["settled_by"].as_str(), settled_by, "{line}");
+        let found = line["cognito_request_ids"].as_array().unwrap();
+        assert_eq!(found.len(), ids, "{line}");
+        assert_eq!(found.last(), Some(&line["cognito_request_id"]), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn the_address_is_the_one_that_the_gateway_saw() {
     let function = Function::start().await;
     for (event, address) in [
@@ -210,8 +234,10 @@ fn each_sample_line_follows_the_table_and_agrees_with_itself() {
 async fn the_page_describes_each_member_and_none_besides() {
     let trail = Trail::start("Page/1").await;
     trail.post(&weak()).await;
-    trail.function.cognito.fail_next(Operation::ChangePassword, Fault::DropBefore);
+    let replica = Fault::exception("OperationNotEnabledException");
+    trail.function.cognito.fail_next(Operation::ChangePassword, replica);
     trail.post(&change()).await;
+    trail.function.cognito.fail_next(Operation::ChangePassword, Fault::DropBefore);
     let mut everywhere = change();
     everywhere["signOutEverywhere"] = true.into();
     trail.post(&everywhere).await;

@@ -12,7 +12,7 @@ use change_password::connector::{Trust, connector};
 use change_password::event;
 use change_password::logging::{self, Format, Settings};
 use change_password::policy::Policy;
-use fake_cognito::{FakeCognito, Options, PasswordPolicy, User};
+use fake_cognito::{FakeCognito, Options, User};
 use lambda_http::{Context, LambdaEvent};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -45,6 +45,20 @@ pub(crate) struct Function {
     deadline: Deadline,
 }
 
+/// What a test changes of the function, its pool and the network between them.
+#[derive(Default)]
+pub(crate) struct Setup<'a> {
+    pub(crate) options: Options,
+    /// Another policy than the built-in one.
+    pub(crate) policy: Option<&'a str>,
+    /// Another time for a call than [`CALL_TIMEOUT`].
+    pub(crate) call_timeout: Option<Duration>,
+    /// What happens to requests, each once and in this order.
+    pub(crate) faults: Vec<proxy::Fault>,
+    /// What happens to every request after those.
+    pub(crate) lasting: Option<proxy::Fault>,
+}
+
 /// How the function gets to Cognito.
 pub(crate) struct Way {
     pub(crate) endpoint: String,
@@ -66,18 +80,12 @@ pub(crate) struct Reply {
 
 impl Function {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Options::default(), |way| way, None).await
+        Self::start_as(Setup::default(), |way| way).await
     }
 
     /// A function with another policy than the built-in one.
     pub(crate) async fn start_with_policy(policy: &str) -> Self {
-        Self::start_with(Options::default(), |way| way, Some(policy)).await
-    }
-
-    /// A function whose pool keeps the last `history_size` passwords.
-    pub(crate) async fn start_with_history(history_size: usize) -> Self {
-        let policy = PasswordPolicy { history_size, ..PasswordPolicy::default() };
-        Self::start_with(Options { policy, ..Options::default() }, |way| way, None).await
+        Self::start_as(Setup { policy: Some(policy), ..Setup::default() }, |way| way).await
     }
 
     /// A function that calls another address than the fake's.
@@ -87,40 +95,35 @@ impl Function {
 
     /// A function that goes another way to the fake.
     pub(crate) async fn start_by_way_of(change: impl FnOnce(Way) -> Way) -> Self {
-        Self::start_with(Options::default(), change, None).await
+        Self::start_as(Setup::default(), change).await
     }
 
-    /// A function with a proxy before the fake, which treats connection after connection to these
-    /// faults, and the rest to none.
-    pub(crate) async fn start_behind(
-        faults: impl Iterator<Item = proxy::Fault> + Send + 'static,
-    ) -> Self {
+    /// A function with a proxy before the fake, in which the faults of the setup happen.
+    pub(crate) async fn start_behind(setup: Setup<'_>) -> Self {
+        let Setup { options, policy, call_timeout, faults, lasting } = setup;
         let late = proxy::Late::default();
-        let function = Self::start_by_way_of(|way| {
-            let endpoint = proxy::start(&way.endpoint, faults, late.clone());
+        let setup = Setup { options, policy, call_timeout, ..Setup::default() };
+        let function = Self::start_as(setup, |way| {
+            let endpoint = proxy::start(&way.endpoint, faults, lasting, late.clone());
             Way { endpoint, ..way }
         })
         .await;
         Self { late, ..function }
     }
 
-    pub(crate) async fn start_with(
-        options: Options,
-        change: impl FnOnce(Way) -> Way,
-        policy: Option<&str>,
-    ) -> Self {
+    async fn start_as(setup: Setup<'_>, change: impl FnOnce(Way) -> Way) -> Self {
         capture_log();
-        let cognito = FakeCognito::start_with(options).await.unwrap();
+        let cognito = FakeCognito::start_with(setup.options).await.unwrap();
         cognito.add_user(User::new("demo", OLD));
         let mut config = Config::from_lookup(|name| match name {
             "USER_POOL_ID" => Some(cognito.pool_id().to_owned()),
             "USER_POOL_CLIENT_IDS" => Some(cognito.client_id().to_owned()),
             "COGNITO_CONNECT_TIMEOUT_MS" => Some("1500".into()),
-            "COGNITO_CALL_TIMEOUT_MS" => Some(CALL_TIMEOUT.as_millis().to_string()),
             _ => None,
         })
         .unwrap();
-        if let Some(policy) = policy {
+        config.cognito.call_timeout = setup.call_timeout.unwrap_or(CALL_TIMEOUT);
+        if let Some(policy) = setup.policy {
             config.policy = Policy::from_toml(policy).unwrap();
         }
         // Plain HTTP needs no roots, and the system's would take longer to read than a test.

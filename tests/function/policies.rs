@@ -94,17 +94,16 @@ async fn a_user_who_cannot_be_read_is_told_why_and_nothing_is_changed() {
             "invalid_token",
         ),
         (Fault::exception("TooManyRequestsException"), 429, "too_many_requests"),
-        (Fault::exception("InternalErrorException"), 502, "upstream_error"),
+        (Fault::exception("InternalErrorException"), 503, "upstream_unavailable"),
         (Fault::DropAfter, 503, "upstream_unavailable"),
         (Fault::StallBefore(LONG), 503, "upstream_unavailable"),
     ] {
         let function = Function::start_with_policy(PERSONAL).await;
-        function.cognito.fail_next(Operation::GetUser, fault.clone());
+        function.cognito.fail_always(Operation::GetUser, fault);
         function.change().await.assert_problem(status, code);
         function.assert_password(OLD);
         assert_eq!(function.cognito.calls(Operation::ChangePassword), 0);
-        // What is known to be wrong is told all the same.
-        function.cognito.fail_next(Operation::GetUser, fault);
+        // Violations that are known are reported all the same.
         let short = json!({ "previousPassword": OLD, "proposedPassword": "Short-1" });
         assert_violations(&function.post(&short).await, &["too_short"]);
     }

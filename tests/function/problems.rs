@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use change_password::problem::ProblemCode;
-use fake_cognito::{Exception, Fault, Operation, UserState};
+use fake_cognito::{Fault, Operation, UserState};
 use serde_json::{Value, json};
 
 use crate::harness::{Function, NEW, OLD, REQUEST_ID, Reply, change, post, sample};
@@ -13,6 +13,8 @@ use crate::harness::{Function, NEW, OLD, REQUEST_ID, Reply, change, post, sample
 pub(crate) enum Cause {
     Sample(&'static str),
     Cognito(Fault),
+    /// The same, to two requests.
+    Twice(Fault),
     State(UserState),
     Unreachable,
 }
@@ -25,8 +27,8 @@ fn usual(code: &str) -> Cause {
     Cause::Cognito(Fault::exception(code))
 }
 
-fn with_status(status: u16, code: &str) -> Cause {
-    Cause::Cognito(Fault::Error(Exception { status, ..Exception::new(code, "") }))
+fn twice(fault: Fault) -> Cause {
+    Cause::Twice(fault)
 }
 
 /// The contract's table: status, code, and what leads there.
@@ -39,7 +41,6 @@ pub(crate) fn table() -> Vec<(u64, &'static str, Cause)> {
         );
         refusal("InvalidParameterException", &message)
     };
-    let raw = |status, body| Cause::Cognito(Fault::Raw { status, content_type: "text/html", body });
     vec![
         (400, "malformed_request", Cause::Sample("malformed-json")),
         (400, "malformed_request", Cause::Sample("unknown-field")),
@@ -62,11 +63,18 @@ pub(crate) fn table() -> Vec<(u64, &'static str, Cause)> {
         (403, "user_disabled", Cause::State(UserState::Disabled)),
         (403, "not_authorized", not_authorized("The moon is in the wrong phase")),
         (403, "not_authorized", not_authorized("")),
+        (
+            403,
+            "password_managed_elsewhere",
+            not_authorized("User is not authorized to change password"),
+        ),
         (403, "request_blocked", usual("ForbiddenException")),
+        (403, "request_blocked", usual("AccessDeniedException")),
         (404, "not_found", Cause::Sample("not-found")),
         (405, "method_not_allowed", Cause::Sample("method-not-allowed")),
         (409, "password_reset_required", usual("PasswordResetRequiredException")),
         (409, "password_reset_required", Cause::State(UserState::ResetRequired)),
+        (409, "password_reset_required", not_authorized("User must reset password")),
         (409, "user_not_confirmed", usual("UserNotConfirmedException")),
         (409, "user_not_confirmed", Cause::State(UserState::Unconfirmed)),
         (413, "payload_too_large", Cause::Sample("too-large")),
@@ -78,19 +86,15 @@ pub(crate) fn table() -> Vec<(u64, &'static str, Cause)> {
         (429, "attempt_limit_exceeded", usual("LimitExceededException")),
         (429, "attempt_limit_exceeded", not_authorized("Password attempts exceeded")),
         (429, "too_many_requests", usual("TooManyRequestsException")),
-        (429, "too_many_requests", raw(429, "slow down")),
         (500, "internal_error", usual("ResourceNotFoundException")),
-        (500, "internal_error", usual("OperationNotEnabledException")),
         (500, "internal_error", invalid_parameter("clientMetadata")),
         (502, "upstream_error", usual("BrandNewException")),
-        (502, "upstream_error", raw(400, "<html>")),
-        // A failure of Cognito's own, after which the password turns out to be the old one still.
-        (502, "upstream_error", usual("InternalErrorException")),
-        (502, "upstream_error", with_status(503, "ServiceUnavailableException")),
-        (502, "upstream_error", Cause::Cognito(Fault::html())),
         (503, "upstream_unavailable", Cause::Unreachable),
-        // No answer: the old password is in force, but the request may still be under way.
-        (504, "outcome_unknown", Cause::Cognito(Fault::DropBefore)),
+        (503, "upstream_unavailable", usual("OperationNotEnabledException")),
+        // Two requests without an answer of Cognito's: each may still be under way.
+        (504, "outcome_unknown", twice(Fault::DropBefore)),
+        (504, "outcome_unknown", twice(Fault::exception("InternalErrorException"))),
+        (504, "outcome_unknown", twice(Fault::html())),
     ]
 }
 
@@ -104,6 +108,11 @@ pub(crate) async fn provoke(cause: &Cause) -> Reply {
         Cause::Sample(name) => return function.invoke(&sample(name)).await,
         Cause::Cognito(fault) => {
             function.cognito.fail_next(Operation::ChangePassword, fault.clone());
+        }
+        Cause::Twice(fault) => {
+            for _ in 0..2 {
+                function.cognito.fail_next(Operation::ChangePassword, fault.clone());
+            }
         }
         Cause::State(state) => function.cognito.set_state("demo", *state),
         Cause::Unreachable => {}
@@ -219,15 +228,22 @@ async fn what_only_the_pool_refuses_is_told_as_a_violation_too() {
         ("InvalidPasswordException", "Password must have numeric characters", json!("digit")),
         ("InvalidPasswordException", "Password must have symbol characters", json!("symbol")),
         ("InvalidPasswordException", "Try harder", json!("other")),
+        ("InvalidPasswordException", "cannot be used for security reasons", json!("breached")),
         ("PasswordHistoryPolicyViolationException", "Used before", Value::Null),
     ] {
         let function = Function::start().await;
         let message = format!("Password did not conform with policy: {message}");
         function.cognito.fail_next(Operation::ChangePassword, Fault::error(code, &message));
         let violations = function.change().await.json()["violations"].clone();
-        let code = if expected.is_null() { "used_before" } else { "rejected_by_pool" };
+        let code = match expected.as_str() {
+            None => "used_before",
+            Some("breached") => "breached_password",
+            Some(_) => {
+                assert_eq!(violations[0]["params"]["requirement"], expected, "{message}");
+                "rejected_by_pool"
+            }
+        };
         assert_eq!(violations[0]["code"], code, "{message}");
-        assert_eq!(violations[0]["params"]["requirement"], expected, "{message}");
     }
 }
 

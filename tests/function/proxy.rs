@@ -1,26 +1,70 @@
 //! A network that fails: a TCP proxy between the function and the fake Cognito.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What becomes of a connection and its one request.
-#[derive(Clone)]
+/// What becomes of one request.
+#[derive(Clone, Debug)]
 pub(crate) struct Fault {
+    /// The operation whose next request it happens to, such as `ChangePassword`.
+    pub(crate) operation: &'static str,
     pub(crate) forwarded: Forwarded,
     pub(crate) answer: Answer,
 }
 
-/// Whether Cognito gets the request. Its own answer is always lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether Cognito gets the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Forwarded {
     Never,
     BeforeTheAnswer,
     /// Once the function has told its own client how it ended: see [`Late`].
     AfterTheAnswer,
+}
+
+/// What the function gets in place of Cognito's answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// Cognito's own answer, and then this end of the connection.
+    Cognitos(End),
+    /// Another answer, and then this end of the connection.
+    Http(Http, End),
+    /// Nothing, before a byte of the request was read.
+    Unread,
+    /// These bytes, before the connection closes; none when it is dropped.
+    Bytes(Vec<u8>),
+    /// Nothing, and the connection ends with a TCP reset, as a refused one does too.
+    Reset,
+    /// This answer, ten bytes a second: longer than anybody waits.
+    Slow(Http),
+    /// Nothing, until the function hangs up.
+    Stall,
+}
+
+/// An HTTP answer whose body ends so many bytes early.
+#[derive(Clone, Debug)]
+pub(crate) struct Http {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+    pub(crate) missing: usize,
+}
+
+/// What becomes of the connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum End {
+    /// The answer says `connection: close`, and it closes.
+    Announced,
+    /// It serves the next request.
+    KeptAlive,
+    /// It closes without notice, at once.
+    AtOnce,
+    /// It closes without notice, 2 ms later.
+    Soon,
 }
 
 /// The requests that Cognito gets too late.
@@ -41,93 +85,183 @@ impl Late {
     }
 }
 
-/// What the function gets in place of Cognito's answer, before the connection closes.
+impl Http {
+    fn bytes(&self, end: End) -> Vec<u8> {
+        let Self { status, content_type, body, missing } = self;
+        let close = if end == End::Announced { "connection: close\r\n" } else { "" };
+        // As HTTP has it, a 204 has no body and no length.
+        let length = match status {
+            204 => String::new(),
+            _ => format!("content-length: {}\r\n", body.len()),
+        };
+        let head =
+            format!("HTTP/1.1 {status} X\r\ncontent-type: {content_type}\r\n{length}{close}");
+        let mut bytes = format!("{head}\r\n{body}").into_bytes();
+        bytes.truncate(bytes.len() - missing);
+        bytes
+    }
+}
+
+/// The faults that are still to come, in the order of the requests.
+type Faults = Arc<Mutex<VecDeque<Fault>>>;
+
 #[derive(Clone)]
-pub(crate) enum Answer {
-    /// Nothing, before a byte of the request was read.
-    Unread,
-    /// These bytes; none when the connection was dropped.
-    Bytes(Vec<u8>),
-    /// Nothing, and the connection ends with a TCP reset, which is what a refused one ends with too.
-    Reset,
-    /// These bytes, ten a second: longer than anybody waits.
-    Slow(Vec<u8>),
-    /// Nothing, until the function hangs up.
-    Stall,
+struct Proxy {
+    upstream: String,
+    faults: Faults,
+    /// What happens to every request once the faults are used up.
+    lasting: Option<Fault>,
+    late: Late,
 }
 
 /// Starts a proxy, which lasts as long as the test, and returns its URL.
+///
+/// Each fault happens once, and then the lasting one each time, if there is one.
 pub(crate) fn start(
     upstream: &str,
-    mut faults: impl Iterator<Item = Fault> + Send + 'static,
+    faults: impl IntoIterator<Item = Fault>,
+    lasting: Option<Fault>,
     late: Late,
 ) -> String {
-    let upstream = upstream.trim_start_matches("http://").to_owned();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let listener = TcpListener::from_std(listener).unwrap();
+    let proxy = Proxy {
+        upstream: upstream.trim_start_matches("http://").to_owned(),
+        faults: Arc::new(Mutex::new(faults.into_iter().collect())),
+        lasting,
+        late,
+    };
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            let fault = faults.next();
-            if fault.as_ref().is_some_and(|fault| fault.forwarded == Forwarded::AfterTheAnswer) {
-                late.0.send_modify(|held| held.requests += 1);
-            }
-            tokio::spawn(serve(client, upstream.clone(), fault, late.clone()));
+            let proxy = proxy.clone();
+            // A function that hangs up ends this, and that is no failure.
+            tokio::spawn(async move { proxy.serve(client).await });
         }
     });
     endpoint
 }
 
-async fn serve(mut client: TcpStream, upstream: String, fault: Option<Fault>, late: Late) {
-    let Some(Fault { forwarded, answer }) = fault else {
-        let mut server = TcpStream::connect(upstream).await.unwrap();
-        // A function that hangs up ends this, and that is no failure.
-        let _ = copy_bidirectional(&mut client, &mut server).await;
-        return;
-    };
-    if matches!(answer, Answer::Unread) {
-        return;
-    }
-    let request = read_request(&mut client).await;
-    if forwarded == Forwarded::BeforeTheAnswer {
-        forward(&upstream, &request).await;
-    }
-    // The function may hang up in the middle of any of these.
-    match answer {
-        Answer::Unread => {}
-        Answer::Reset => client.set_zero_linger().unwrap(),
-        Answer::Bytes(bytes) => drop(client.write_all(&bytes).await),
-        Answer::Slow(bytes) => {
-            for byte in bytes {
-                if client.write_u8(byte).await.is_err() {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
+impl Proxy {
+    /// Serves one connection, request after request; none when it has ended.
+    async fn serve(&self, mut client: TcpStream) -> Option<()> {
+        if self.next(|fault| matches!(fault.answer, Answer::Unread)).is_some() {
+            return None;
         }
-        Answer::Stall => drop(client.read_u8().await),
+        loop {
+            let request = read_message(&mut client).await?;
+            let operation = operation(&request);
+            let Some(Fault { forwarded, answer, .. }) =
+                self.next(|fault| fault.operation == operation)
+            else {
+                let answer = forward(&self.upstream, &request).await?;
+                client.write_all(&answer).await.ok()?;
+                continue;
+            };
+            if forwarded == Forwarded::AfterTheAnswer {
+                self.late.0.send_modify(|held| held.requests += 1);
+                let proxy = self.clone();
+                tokio::spawn(async move {
+                    let mut held = proxy.late.0.subscribe();
+                    held.wait_for(|held| held.released).await.unwrap();
+                    forward(&proxy.upstream, &request).await;
+                    proxy.late.0.send_modify(|held| held.requests -= 1);
+                });
+                self.answer(&mut client, &answer, &[]).await?;
+                continue;
+            }
+            let cognitos = match forwarded {
+                Forwarded::BeforeTheAnswer => forward(&self.upstream, &request).await?,
+                Forwarded::Never | Forwarded::AfterTheAnswer => Vec::new(),
+            };
+            self.answer(&mut client, &answer, &cognitos).await?;
+        }
     }
-    drop(client);
-    if forwarded == Forwarded::AfterTheAnswer {
-        late.0.subscribe().wait_for(|held| held.released).await.unwrap();
-        forward(&upstream, &request).await;
-        late.0.send_modify(|held| held.requests -= 1);
+
+    /// Takes the next fault if it is meant for this, or the lasting one.
+    fn next(&self, is_meant: impl Fn(&Fault) -> bool) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        match faults.front() {
+            Some(fault) if is_meant(fault) => faults.pop_front(),
+            Some(_) => None,
+            None => self.lasting.clone().filter(is_meant),
+        }
+    }
+
+    /// Answers, and returns nothing once the connection is to end.
+    async fn answer(&self, client: &mut TcpStream, answer: &Answer, cognitos: &[u8]) -> Option<()> {
+        let (bytes, end) = match answer {
+            Answer::Unread => return None,
+            Answer::Cognitos(end) => (cognitos.to_vec(), *end),
+            Answer::Http(http, end) => (http.bytes(*end), *end),
+            Answer::Bytes(bytes) => (bytes.clone(), End::AtOnce),
+            Answer::Reset => {
+                client.set_zero_linger().unwrap();
+                return None;
+            }
+            Answer::Slow(http) => {
+                for byte in http.bytes(End::KeptAlive) {
+                    client.write_u8(byte).await.ok()?;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                return None;
+            }
+            Answer::Stall => {
+                let _ = client.read_u8().await;
+                return None;
+            }
+        };
+        client.write_all(&bytes).await.ok()?;
+        match end {
+            End::KeptAlive => Some(()),
+            End::Soon => {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                None
+            }
+            End::Announced | End::AtOnce => None,
+        }
     }
 }
 
-/// Reads to the brace that ends the body: the SDK's JSON is one flat object.
-async fn read_request(client: &mut TcpStream) -> Vec<u8> {
-    let mut request = Vec::new();
-    while !request.ends_with(b"}") && client.read_buf(&mut request).await.is_ok_and(|read| read > 0)
-    {
+/// Reads one HTTP message with its body, whose length is in its head; none if it ends before.
+async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut message = Vec::new();
+    let head = loop {
+        if stream.read_buf(&mut message).await.ok()? == 0 {
+            return None;
+        }
+        if let Some(end) = message.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+            break end + 4;
+        }
+    };
+    let length = header(&message[..head], "content-length").map_or(0, |text| text.parse().unwrap());
+    while message.len() < head + length {
+        if stream.read_buf(&mut message).await.ok()? == 0 {
+            return None;
+        }
     }
-    request
+    Some(message)
 }
 
-/// Returns once Cognito has acted, which the first byte of its answer shows.
-async fn forward(upstream: &str, request: &[u8]) {
-    let mut server = TcpStream::connect(upstream).await.unwrap();
-    server.write_all(request).await.unwrap();
-    server.read_u8().await.unwrap();
+fn header(head: &[u8], name: &str) -> Option<String> {
+    let head = std::str::from_utf8(head).unwrap();
+    head.lines().find_map(|line| {
+        let (found, value) = line.split_once(':')?;
+        found.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
+}
+
+/// The operation that a request is for.
+fn operation(request: &[u8]) -> String {
+    let head = request.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let target = header(&request[..head], "x-amz-target").unwrap_or_default();
+    target.rsplit('.').next().unwrap_or_default().to_owned()
+}
+
+/// Returns Cognito's answer once it has acted; none if there is no answer.
+async fn forward(upstream: &str, request: &[u8]) -> Option<Vec<u8>> {
+    let mut server = TcpStream::connect(upstream).await.ok()?;
+    server.write_all(request).await.ok()?;
+    read_message(&mut server).await
 }

@@ -20,6 +20,7 @@ fn misplaced() -> Vec<Value> {
 /// What Cognito may answer, with the worst of messages.
 fn faults(token: &str) -> Vec<Fault> {
     let codes = [
+        "AccessDeniedException",
         "ForbiddenException",
         "InternalErrorException",
         "InvalidParameterException",

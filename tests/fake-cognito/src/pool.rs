@@ -34,6 +34,8 @@ pub struct PasswordPolicy {
     pub require_symbols: bool,
     /// How many of the last passwords, the present one included, may not be set again: 0 to 24.
     pub history_size: usize,
+    /// Whether the history is checked before the previous password. Nobody documents what Cognito does.
+    pub history_first: bool,
 }
 
 impl Default for PasswordPolicy {
@@ -45,6 +47,7 @@ impl Default for PasswordPolicy {
             require_numbers: true,
             require_symbols: true,
             history_size: 0,
+            history_first: false,
         }
     }
 }
@@ -101,6 +104,8 @@ pub struct User {
     pub username: String,
     /// The password, or none for a user who signs in without one.
     pub password: Option<String>,
+    /// Passwords from before, oldest first, which the history may refuse.
+    pub former_passwords: Vec<String>,
     /// The groups that tokens list.
     pub groups: Vec<String>,
     /// The attributes that ID tokens and `GetUser` show, apart from `sub`.
@@ -216,7 +221,7 @@ impl Pool {
     fn insert(&mut self, user: User) {
         let account = Account {
             sub: unique_id(),
-            passwords: user.password.iter().cloned().collect(),
+            passwords: user.former_passwords.iter().chain(&user.password).cloned().collect(),
             attempts: Vec::new(),
             sessions: HashMap::new(),
             user,
@@ -277,6 +282,12 @@ impl Pool {
             return Err(Exception::usual("LimitExceededException"));
         }
         account.attempts.push(now);
+        let mut recent = account.passwords.iter().rev().take(policy.history_size);
+        let is_used = recent.any(|used| *used == proposed);
+        let used_before = || Exception::usual("PasswordHistoryPolicyViolationException");
+        if policy.history_first && is_used {
+            return Err(used_before());
+        }
         if account.user.password != request.previous_password {
             return Err(Exception::usual("NotAuthorizedException"));
         }
@@ -284,9 +295,8 @@ impl Pool {
             let message = format!("Password did not conform with policy: {rule}");
             return Err(Exception::new("InvalidPasswordException", message));
         }
-        let mut recent = account.passwords.iter().rev().take(policy.history_size);
-        if recent.any(|used| *used == proposed) {
-            return Err(Exception::usual("PasswordHistoryPolicyViolationException"));
+        if is_used {
+            return Err(used_before());
         }
         account.passwords.push(proposed.clone());
         account.user.password = Some(proposed);

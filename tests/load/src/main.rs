@@ -41,8 +41,8 @@ const RUN_LIMIT: Duration = Duration::from_mins(20);
 /// Mismatches printed in full; the rest are only counted.
 const SHOWN: usize = 5;
 
-/// An hour passes for the fake each time that about every client has had a turn: at most two turns
-/// of at most two tries, where Cognito allows five.
+/// An hour passes for the fake each time that about half of the clients have had a turn. Each then has
+/// one turn an hour, of at most three tries, where Cognito allows five.
 const HOUR: Duration = Duration::from_hours(1);
 
 struct Load {
@@ -175,7 +175,7 @@ impl Load {
             let client = state.clients.pop_front().expect("there are more clients than workers");
             (state.begun, kind, client)
         };
-        if number.is_multiple_of(CLIENTS) {
+        if number.is_multiple_of(CLIENTS / 2) {
             self.cognito.advance(HOUR);
         }
         let id = format!("00000000-0000-4000-8000-{number:012}");

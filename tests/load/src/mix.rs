@@ -78,9 +78,9 @@ impl Kind {
             Self::BrokenJson | Self::UnknownField => (400, 0, false),
             Self::ReadPolicy => (200, 0, false),
             Self::Throttled => (429, 1, false),
-            Self::CognitoFails => (502, 2, false),
-            Self::DroppedBefore => (504, 2, false),
-            Self::DroppedAfter => (204, 2, true),
+            // The second request makes the change, or finds it made, which a probe confirms.
+            Self::CognitoFails | Self::DroppedBefore => (204, 2, true),
+            Self::DroppedAfter => (204, 3, true),
         };
         Outcome { status, calls, changes_password }
     }

@@ -34,7 +34,7 @@ Starts BINARY as a Lambda function, with the environment of this process and the
 variables that Lambda sets, and serves it over HTTP.";
 
 /// The function's timeout, as in template.yaml.
-const TIME_LIMIT: Duration = Duration::from_secs(15);
+const TIME_LIMIT: Duration = Duration::from_secs(28);
 
 /// The state that all connections share.
 struct Gateway {
