@@ -9,7 +9,7 @@ import random
 
 USERS = 10_000
 ARRIVE_WITHIN = 600  # seconds, most of them early
-RATE, BURST = 5, 10  # the throttle of template.yaml
+RATE, BURST = 5, 5  # the throttle of template.yaml
 RETRY_AFTER = 2  # seconds, what a 429 says
 
 

@@ -79,7 +79,7 @@ resource "aws_lambda_function" "change_password" {
   runtime          = "provided.al2023"
   architectures    = ["arm64"]
   memory_size      = 256
-  timeout          = 15
+  timeout          = 28
   role             = aws_iam_role.function.arn
 
   logging_config {
@@ -153,7 +153,7 @@ resource "aws_apigatewayv2_stage" "default" {
   route_settings {
     route_key              = aws_apigatewayv2_route.change.route_key
     throttling_rate_limit  = 5
-    throttling_burst_limit = 10
+    throttling_burst_limit = 5
   }
 }
 

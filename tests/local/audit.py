@@ -13,7 +13,8 @@ import stack
 PAGE = (stack.ROOT / "docs" / "audit-event.md").read_text()
 
 NAME, VALUE = r"[a-z_]+", r'(?:\d+|"[^"]*")'
-CONDITION = rf"{NAME} (?:(?:=|>=) {VALUE}|in \[{VALUE}(?:, {VALUE})*\])"
+COMPARISON = rf"{NAME} (?:(?:=|>=) {VALUE}|in \[{VALUE}(?:, {VALUE})*\])"
+CONDITION = rf"(?:{COMPARISON}|ispresent\({NAME}\))"
 GROUP, ORDER = rf"(?:bin\(1h\)|{NAME})", rf"{NAME} (?:asc|desc)"
 # Each form of a command with the SQL for its result, and with the columns that it chooses, if any.
 COMMANDS = {
@@ -60,10 +61,10 @@ def database(events):
 
 
 def sql(text):
-    """A part of a command in SQL, where only the punctuation differs."""
+    """A part of a command in SQL, where little but the punctuation differs."""
     for ours, theirs in {'"': "'", "[": "(", "]": ")", "bin(1h)": "hour"}.items():
         text = text.replace(ours, theirs)
-    return text
+    return re.sub(rf"\bispresent(\({NAME}\))", r"\1 IS NOT NULL", text)
 
 
 def result(query, events):
@@ -111,6 +112,8 @@ class Queries(unittest.TestCase):
             "fields `code`",
             "fields cod",
             'fields code | filter cod = "ok"',
+            "fields code | filter ispresent(cod)",
+            "fields code | filter not ispresent(code)",
         ):
             with self.subTest(query), self.assertRaises((ValueError, sqlite3.OperationalError)):
                 result(query, samples())

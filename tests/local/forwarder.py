@@ -21,6 +21,22 @@ import audit
 import stack
 
 TEMPLATE = yaml_parse((stack.ROOT / "template.yaml").read_text())
+RUNBOOK = (stack.ROOT / "docs" / "operations.md").read_text()
+
+# Cognito's requests a second for ChangePassword, ForgotPassword and the like together, over all pools
+# of an account in a Region. AWS lists this quota as not adjustable.
+QUOTA = 30
+# The calls of ChangePassword for one change, if its first answer leaves doubt.
+CALLS = 3
+# The routes that never call ChangePassword. A new route counts until it is listed here.
+OTHER_ROUTES = {"GET /password-policy", "HEAD /password-policy"}
+# The calls of Cognito for one change, each with its own time limit: GetUser, ChangePassword three
+# times, GlobalSignOut.
+STEPS = 5
+# Seconds for the policy, the answer, and the end that the function keeps of each invocation.
+ANSWER = 1
+# After so many seconds, API Gateway stops waiting for the function.
+API_GATEWAY_TIMEOUT = 30
 
 
 def load(events):
@@ -77,6 +93,35 @@ def transformed():
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     translator = Translator({}, Parser(), boto_session=session)
     return translator.translate(template, values)["Resources"]
+
+
+def filled(value):
+    """The value, or the default of the parameter that it refers to."""
+    return TEMPLATE["Parameters"][value["Ref"]]["Default"] if isinstance(value, dict) else value
+
+
+def throttles(resources):
+    """Each route of each HTTP API, with its rate and its burst."""
+    stages = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::ApiGatewayV2::Stage"]
+    for stage in stages:
+        paths = resources[stage["ApiId"]["Ref"]]["Properties"]["Body"]["paths"]
+        for route in [f"{method.upper()} {path}" for path in paths for method in paths[path]]:
+            settings = stage["DefaultRouteSettings"] | stage["RouteSettings"].get(route, {})
+            rate, burst = settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]
+            yield route, filled(rate), filled(burst)
+
+
+def template_alarms(resources):
+    """The names of all alarms, and of those that roll a version back."""
+    alarms = {k: v for k, v in resources.items() if v["Type"] == "AWS::CloudWatch::Alarm"}
+    group = resources["ChangePasswordDeploymentGroup"]["Properties"]
+    return set(alarms), references(group["AlarmConfiguration"], alarms)
+
+
+def runbook_alarms():
+    """The same, as the table of docs/operations.md has them."""
+    rows = re.findall(r"^\| `(\w+Alarm)`( \*)? \|", RUNBOOK, re.MULTILINE)
+    return {name for name, _ in rows}, {name for name, star in rows if star}
 
 
 def references(value, resources):
@@ -206,11 +251,59 @@ class Template(unittest.TestCase):
         codes = []
         for resource in TEMPLATE["Resources"].values():
             if resource["Type"] == "AWS::CloudWatch::Alarm":
-                for dimension in resource["Properties"]["Dimensions"]:
-                    codes += [dimension["Value"]] if dimension["Name"] == "code" else []
-        self.assertEqual(len(codes), 5)
+                alarm = resource["Properties"]
+                queries = [query.get("MetricStat", {}) for query in alarm.get("Metrics", [])]
+                for metric in [alarm] + [query.get("Metric", {}) for query in queries]:
+                    for dimension in metric.get("Dimensions", []):
+                        codes += [dimension["Value"]] if dimension["Name"] == "code" else []
+        self.assertEqual(len(codes), 6)
         for code in codes:
             self.assertIn(f"urn:change-password:problem:{code}", contract)
+
+    def test_a_second_of_doubtful_changes_stays_within_cognitos_quota(self):
+        routes = {route: rate + burst for route, rate, burst in throttles(transformed())}
+        self.assertLessEqual(OTHER_ROUTES, set(routes))
+        changes = {route: number for route, number in routes.items() if route not in OTHER_ROUTES}
+        self.assertIn("POST /change-password", changes)
+        self.assertLessEqual(sum(changes.values()) * CALLS, QUOTA, changes)
+
+    def test_the_reserved_concurrency_is_enough_while_cognito_stalls(self):
+        resources = transformed()
+        timeout = resources["ChangePassword"]["Properties"]["Timeout"]
+        stalled = sum(
+            burst + rate * timeout
+            for route, rate, burst in throttles(resources)
+            if route not in OTHER_ROUTES
+        )
+        text = TEMPLATE["Parameters"]["ReservedConcurrency"]["Description"]
+        [enough] = re.findall(r"(\d+) is enough", text)
+        self.assertLess(stalled, int(enough))
+        config = (stack.ROOT / "samconfig.toml").read_text()
+        self.assertIn(f'"ReservedConcurrency={enough}"', config)
+
+    def test_all_calls_of_a_change_fit_into_the_timeout_and_that_into_api_gateways(self):
+        function = transformed()["ChangePassword"]["Properties"]
+        call = int(function["Environment"]["Variables"]["COGNITO_CALL_TIMEOUT_MS"]) / 1000
+        self.assertLessEqual(STEPS * call + ANSWER, function["Timeout"])
+        self.assertLess(function["Timeout"], API_GATEWAY_TIMEOUT)
+
+    def test_the_runbook_lists_every_alarm_and_marks_those_that_roll_a_version_back(self):
+        self.assertEqual(runbook_alarms(), template_alarms(transformed()))
+
+    def test_neither_a_replica_nor_a_blocked_request_rolls_a_version_back(self):
+        alarms, rolling_back = template_alarms(transformed())
+        for name in ("ReadOnlyReplicaAlarm", "RequestBlockedAlarm"):
+            self.assertIn(name, alarms)
+            self.assertNotIn(name, rolling_back)
+
+    def test_the_alarm_for_an_unreachable_cognito_subtracts_the_answers_of_a_replica(self):
+        # Both have the code upstream_unavailable.
+        queries = TEMPLATE["Resources"]["UpstreamUnavailableAlarm"]["Properties"]["Metrics"]
+        metrics = {q["Id"]: q["MetricStat"]["Metric"] for q in queries if "MetricStat" in q}
+        names = {name: metric["MetricName"] for name, metric in metrics.items()}
+        self.assertEqual(names, {"outcomes": "outcomes", "replica": "read_only_replica"})
+        expressions = [query["Expression"] for query in queries if query.get("ReturnData", True)]
+        self.assertEqual(expressions, ["outcomes - FILL(replica, 0)"])
 
 
 if __name__ == "__main__":

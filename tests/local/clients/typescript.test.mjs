@@ -224,6 +224,18 @@ test("a request that reaches Cognito the second time changes the password", asyn
   assert.deepEqual(seen, [503, 204]);
 });
 
+test("a change that Cognito fails once is sent again and made", async () => {
+  for (const fault of ["InternalErrorException", "drop-before", "drop-after"]) {
+    await control("POST", "reset");
+    session = await Session.start();
+    client = new PasswordClient(`http://127.0.0.1:${front.address().port}`, session);
+    await fail(fault);
+    assert.deepEqual(await change(), CHANGED, fault);
+    await assertInForce(NEW);
+  }
+  assert.deepEqual(seen, [204, 204, 204]);
+});
+
 test("an unknown outcome is settled by signing in", async () => {
   await fail("drop-before", { always: true });
   assert.deepEqual(await change(), { kind: "notChanged" });
@@ -273,8 +285,11 @@ test("each rejection by Cognito has its outcome", async () => {
     PasswordResetRequiredException: "resetPassword",
     UserNotConfirmedException: "confirmAccount",
     ForbiddenException: "notAllowed",
+    AccessDeniedException: "notAllowed",
     PasswordHistoryPolicyViolationException: "policyViolated",
     "NotAuthorizedException: User is disabled.": "accountDisabled",
+    "NotAuthorizedException: User is not authorized to change password": "managedElsewhere",
+    "NotAuthorizedException: User must reset password": "resetPassword",
     "NotAuthorizedException: Who knows why": "notAllowed",
     "NotAuthorizedException: Access Token does not have required scopes": "signInAgain",
   };
@@ -285,7 +300,7 @@ test("each rejection by Cognito has its outcome", async () => {
 });
 
 test("a failure has the request id of the log", async () => {
-  for (const fault of ["InternalErrorException", "ResourceNotFoundException"]) {
+  for (const fault of ["BrandNewException", "ResourceNotFoundException"]) {
     await fail(fault);
     const { kind, requestId } = await change();
     assert.equal(kind, "failed");
