@@ -33,7 +33,7 @@ pub struct Changed {
     pub signed_out_everywhere: Option<bool>,
 }
 
-/// Who is asked on the way.
+/// The services that a change depends on.
 #[derive(Debug)]
 pub struct Services {
     /// The user pool.
@@ -80,19 +80,15 @@ impl ChangePassword {
         let rules = policy.for_groups(&self.token.user.groups);
         let Checked { result, policy_time, mut cognito_latency } =
             self.check(&rules, services, deadline).await;
-        if let Err(error) = result {
-            let result = Err(error);
-            return Report {
-                result,
-                policy_time,
-                cognito_latency,
-                cognito_request_id: None,
-                doubt: None,
-            };
-        }
-        let start = Instant::now();
-        let Made { result, request_id, doubt } = self.change(&services.cognito, deadline).await;
-        *cognito_latency.get_or_insert_default() += start.elapsed();
+        let made = if let Err(error) = result {
+            Made { result: Err(error), request_id: None, doubt: None }
+        } else {
+            let start = Instant::now();
+            let made = self.change(&services.cognito, deadline).await;
+            *cognito_latency.get_or_insert_default() += start.elapsed();
+            made
+        };
+        let Made { result, request_id, doubt } = made;
         Report { result, policy_time, cognito_latency, cognito_request_id: request_id, doubt }
     }
 
@@ -122,7 +118,7 @@ impl ChangePassword {
         if let Ok(changed) = &mut made.result
             && self.sign_out_everywhere
         {
-            // After a doubt, what is left in the pool may have ended too.
+            // After a doubt, the connections that are left in the pool may have ended too.
             let connection =
                 if made.doubt.is_some() { Connection::Fresh } else { Connection::Pooled };
             let passwords: Vec<_> = self.previous.iter().chain([&self.proposed]).collect();
