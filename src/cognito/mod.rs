@@ -34,9 +34,9 @@ use exchange::{BoundedAnswer, Exchange, Output};
 pub use failure::Failure;
 use failure::{TimeFault, read_failure};
 
-/// The longest wait for the connection that is opened at the start. Within one region, Cognito
-/// answers in milliseconds.
-const MAX_CONNECT_AT_START: Duration = Duration::from_millis(500);
+/// The longest wait for the connection that is opened at the start, whatever the settings say: Lambda
+/// gives a start ten seconds.
+const MAX_CONNECT_AT_START: Duration = Duration::from_secs(5);
 
 /// A call with less time left than this is not sent: Cognito could not answer it in time.
 const MIN_CALL: Duration = Duration::from_millis(250);
@@ -62,6 +62,7 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct Cognito {
     client: Client,
+    connect_timeout: Duration,
     call_timeout: Duration,
 }
 
@@ -111,14 +112,17 @@ impl Cognito {
             .interceptor(BoundedAnswer)
             .http_client(http_client_fn(move |_, _| connector.clone()));
         config.set_endpoint_url(endpoint);
-        Self { client: Client::from_conf(config.build()), call_timeout: settings.call_timeout }
+        let client = Client::from_conf(config.build());
+        let Settings { connect_timeout, call_timeout, .. } = *settings;
+        Self { client, connect_timeout, call_timeout }
     }
 
     /// Opens the connection that the first call will use, so that no call waits for it.
     ///
     /// It requests the pool's public keys, which changes nothing and needs no permission. The request
     /// is an operation of the SDK with another path, so it takes the same way to the same host as all
-    /// others. Its result does not matter: a call without a connection opens its own.
+    /// others. Its result does not matter: a call without a connection opens its own. So the wait is
+    /// only half as long as for a connection that a call needs.
     pub async fn connect(&self, user_pool_id: &UserPoolId) {
         let path = format!("/{}/.well-known/jwks.json", user_pool_id.as_str());
         let request_keys = move |request: HttpRequest| {
@@ -126,7 +130,7 @@ impl Cognito {
         };
         let call = self.client.get_user().access_token("none");
         let call = call.customize().map_request(request_keys).send();
-        match timeout(MAX_CONNECT_AT_START, call).await {
+        match timeout(MAX_CONNECT_AT_START.min(self.connect_timeout / 2), call).await {
             Ok(Err(SdkError::DispatchFailure(_))) | Err(_) => {
                 tracing::warn!("no connection to Cognito could be opened at the start");
             }
