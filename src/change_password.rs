@@ -121,9 +121,7 @@ impl ChangePassword {
             // After a doubt, the connections that are left in the pool may have ended too.
             let connection =
                 if made.doubt.is_some() { Connection::Fresh } else { Connection::Pooled };
-            let passwords: Vec<_> = self.previous.iter().chain([&self.proposed]).collect();
-            let sign_out =
-                cognito.global_sign_out(&self.token.secret, &passwords, connection, deadline);
+            let sign_out = cognito.global_sign_out(&self.token.secret, connection, deadline);
             changed.signed_out_everywhere = Some(sign_out.await);
         }
         made

@@ -41,14 +41,7 @@ impl Failure {
 /// Only Cognito's own word counts as a refusal: a status from 400 to 499 with the type of an exception.
 /// Everything else that was answered may come from something between us and Cognito, which may have
 /// acted all the same: any other status, a page, JSON of another shape.
-///
-/// `secrets` are the passwords and the token that were sent; an upstream text that repeats one is
-/// not kept.
-pub(super) fn read_failure<E>(
-    error: SdkError<E, HttpResponse>,
-    exchange: &Exchange,
-    secrets: &[&str],
-) -> Failure
+pub(super) fn read_failure<E>(error: SdkError<E, HttpResponse>, exchange: &Exchange) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -57,7 +50,7 @@ where
             let (response, error) = (context.raw(), context.err());
             let status = response.status().as_u16();
             let (code, message) = (error.code(), error.message().unwrap_or_default());
-            let refusal = Refusal::new(status, code, message, secrets);
+            let refusal = Refusal::new(status, code, message);
             if (400..500).contains(&status) && code.is_some() && has_exception_type(response) {
                 Failure::Refused(refusal.into_error(message))
             } else {

@@ -41,6 +41,9 @@ const MAX_CONNECT_AT_START: Duration = Duration::from_secs(5);
 /// A call with less time left than this is not sent: Cognito could not answer it in time.
 const MIN_CALL: Duration = Duration::from_millis(250);
 
+/// The longest request id, in bytes, that is recorded; AWS's are UUIDs of 36.
+const MAX_REQUEST_ID: usize = 64;
+
 /// How Cognito is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -150,11 +153,6 @@ impl Cognito {
         connection: Connection,
         deadline: Instant,
     ) -> Reply<()> {
-        let secrets = [
-            token.expose_secret(),
-            proposed.expose_secret(),
-            previous.map_or("", |password| password.expose_secret()),
-        ];
         let send = |exchange| {
             self.client
                 .change_password()
@@ -166,8 +164,7 @@ impl Cognito {
                 .send()
         };
         let how = How { connection, repeat: Repeat::IfNotSent, output: Output::Empty };
-        let Reply { result, request_id, is_repeated } =
-            self.call(send, how, &secrets, deadline).await;
+        let Reply { result, request_id, is_repeated } = self.call(send, how, deadline).await;
         Reply { result: result.map(|_| ()), request_id, is_repeated }
     }
 
@@ -181,14 +178,13 @@ impl Cognito {
         token: &AccessToken,
         deadline: Instant,
     ) -> Result<BTreeMap<PersonalAttribute, String>, Error> {
-        let secrets = [token.expose_secret()];
         let send = |exchange| {
             let call = self.client.get_user().access_token(token.expose_secret());
             call.customize().interceptor(exchange).send()
         };
         let connection = Connection::Pooled;
         let how = How { connection, repeat: Repeat::IfInDoubt, output: Output::User };
-        match self.call(send, how, &secrets, deadline).await.result {
+        match self.call(send, how, deadline).await.result {
             Ok(user) => {
                 let attributes = user.user_attributes.into_iter().filter_map(|attribute| {
                     let name = PersonalAttribute::from_cognito(&attribute.name)?;
@@ -206,23 +202,19 @@ impl Cognito {
 
     /// Ends every session of the token's user, and returns whether Cognito did so.
     ///
-    /// A failure is logged here: it never turns a finished change of password into an error. An answer
-    /// that repeats the token or one of `passwords` is not logged.
+    /// A failure is logged here: it never turns a finished change of password into an error.
     pub async fn global_sign_out(
         &self,
         token: &AccessToken,
-        passwords: &[&Password],
         connection: Connection,
         deadline: Instant,
     ) -> bool {
-        let passwords = passwords.iter().map(|password| password.expose_secret());
-        let secrets: Vec<_> = passwords.chain([token.expose_secret()]).collect();
         let send = |exchange| {
             let call = self.client.global_sign_out().access_token(token.expose_secret());
             call.customize().interceptor(exchange).send()
         };
         let how = How { connection, repeat: Repeat::IfInDoubt, output: Output::Empty };
-        let reply = self.call(send, how, &secrets, deadline).await;
+        let reply = self.call(send, how, deadline).await;
         let cause = match reply.result {
             Ok(_) => return true,
             // The first of two requests arrived after all, and revoked this token too.
@@ -246,7 +238,6 @@ impl Cognito {
         &self,
         send: impl Fn(Exchange) -> F,
         How { mut connection, repeat, output }: How,
-        secrets: &[&str],
         deadline: Instant,
     ) -> Reply<T>
     where
@@ -265,9 +256,9 @@ impl Cognito {
             let exchange = Exchange::new(connection, output);
             let answer = timeout_at(time_limit, send(exchange.clone())).await;
             let request_id = answer.as_ref().ok().and_then(RequestId::request_id);
-            let request_id = request_id.map(str::to_owned);
+            let request_id = request_id.filter(is_request_id).map(str::to_owned);
             let result = match answer {
-                Ok(answer) => answer.map_err(|error| read_failure(error, &exchange, secrets)),
+                Ok(answer) => answer.map_err(|error| read_failure(error, &exchange)),
                 Err(_elapsed) => Err(Failure::of_silence(&exchange, TimeFault::RanOut.into())),
             };
             let cause = match &result {
@@ -284,4 +275,10 @@ impl Cognito {
             connection = Connection::Fresh;
         }
     }
+}
+
+/// Whether a text has the shape of AWS's request ids, so that no foreign text is recorded for one.
+fn is_request_id(text: &&str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    text.len() <= MAX_REQUEST_ID && text.bytes().all(is_part)
 }

@@ -6,8 +6,40 @@ use crate::error::Error;
 use crate::policy::{PoolRequirement, Rule};
 use crate::token::TokenFault;
 
-/// The longest word, in bytes, of a message that is logged; Cognito's own words are shorter.
-const MAX_WORD: usize = 40;
+/// The longest name of an exception, in bytes, that is logged; Cognito's longest has 41.
+const MAX_CODE: usize = 64;
+
+/// How Cognito's messages begin, from public reports and from its API reference.
+///
+/// Only these beginnings are logged. What follows, and any other message, is foreign text: an emulator
+/// puts the token there, and a proxy might repeat a password in any spelling.
+const KNOWN_MESSAGES: &[&str] = &[
+    "1 validation error detected: Value at 'accessToken' failed to satisfy constraint",
+    "1 validation error detected: Value at 'previousPassword' failed to satisfy constraint",
+    "1 validation error detected: Value at 'proposedPassword' failed to satisfy constraint",
+    "Access Token does not have required scopes",
+    "Access Token has been revoked",
+    "Access Token has expired",
+    "Attempt limit exceeded",
+    "Could not verify signature for Access Token",
+    "Incorrect username or password",
+    "Invalid Access Token",
+    "Password attempts exceeded",
+    "Password did not conform with",
+    "Password has been used before",
+    "Password reset required",
+    "Provided password cannot be used for security reasons",
+    "Rate exceeded",
+    "Request not allowed due to WAF block",
+    "Something went wrong",
+    "Temporary password has expired",
+    "Too many requests",
+    "User does not exist",
+    "User is disabled",
+    "User is not authorized to change password",
+    "User is not confirmed",
+    "User must reset password",
+];
 
 /// An exception that Cognito named, fit for the log.
 #[derive(Debug, Error)]
@@ -15,21 +47,31 @@ const MAX_WORD: usize = 40;
 pub(super) struct Refusal {
     code: String,
     status: u16,
-    /// Without secrets: see [`redact`].
+    /// Without foreign text: see [`KNOWN_MESSAGES`].
     message: String,
 }
 
 impl Refusal {
-    pub(super) fn new(status: u16, code: Option<&str>, message: &str, secrets: &[&str]) -> Self {
-        let logged =
-            if message.is_empty() { "no message".into() } else { redact(message, secrets) };
-        Self { code: code.unwrap_or("no code").to_owned(), status, message: logged }
+    /// Keeps what may be logged of an exception.
+    pub(super) fn new(status: u16, code: Option<&str>, message: &str) -> Self {
+        let code = match code {
+            None | Some("") => "no code",
+            Some(code) if is_exception_name(code) => code,
+            Some(_) => "an unknown code",
+        };
+        let known = KNOWN_MESSAGES.iter().find(|known| message.starts_with(**known));
+        let message = match known {
+            Some(known) => (*known).to_owned(),
+            None if message.is_empty() => "no message".to_owned(),
+            None => format!("an unknown message of {} characters", message.chars().count()),
+        };
+        Self { code: code.to_owned(), status, message }
     }
 
-    /// Translates the exception; `message` is Cognito's text, before redaction.
+    /// Translates the exception; `message` is Cognito's whole text.
     ///
     /// Messages are matched by how they begin, as public reports quote them. A text that has changed
-    /// falls to the safe side (`not_authorized`, `rejected_by_pool`, `internal_error`) and is logged.
+    /// falls to the safe side: `not_authorized`, `rejected_by_pool`, `internal_error`.
     pub(super) fn into_error(self, message: &str) -> Error {
         match self.code.as_str() {
             "NotAuthorizedException" => match message {
@@ -111,18 +153,11 @@ fn pool_requirement(message: &str) -> PoolRequirement {
     found.map_or(PoolRequirement::Other, |(_, requirement)| requirement)
 }
 
-/// Keeps a message out of the log that repeats a secret.
-///
-/// An emulator's message may be the token itself, so a message with a word as long as a part of a
-/// token is not logged either.
-fn redact(message: &str, secrets: &[&str]) -> String {
-    let repeats = |secret: &&str| !secret.is_empty() && message.contains(*secret);
-    let is_long = |word: &str| word.len() > MAX_WORD;
-    if secrets.iter().any(repeats) || message.split_whitespace().any(is_long) {
-        "[redacted]".into()
-    } else {
-        message.to_owned()
-    }
+/// Whether a code has the shape of AWS's names for exceptions, which no password is likely to have.
+fn is_exception_name(code: &str) -> bool {
+    code.len() <= MAX_CODE
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && ["Exception", "Error", "Throttling"].iter().any(|ending| code.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -131,7 +166,7 @@ mod tests {
     use crate::problem::ProblemCode;
 
     fn code(exception: &str, message: &str) -> ProblemCode {
-        Refusal::new(400, Some(exception), message, &[]).into_error(message).code()
+        Refusal::new(400, Some(exception), message).into_error(message).code()
     }
 
     #[test]
@@ -209,19 +244,30 @@ mod tests {
     #[test]
     fn a_compromised_password_is_a_breached_one() {
         let message = "Provided password cannot be used for security reasons.";
-        let refusal = Refusal::new(400, Some("InvalidPasswordException"), message, &[]);
+        let refusal = Refusal::new(400, Some("InvalidPasswordException"), message);
         let Error::PolicyViolation(violations) = refusal.into_error(message) else { panic!() };
         assert_eq!(violations[0].code(), "breached_password");
     }
 
     #[test]
-    fn a_message_that_repeats_a_secret_is_not_logged() {
-        let logged = |message: &str| {
-            Refusal::new(400, Some("XException"), message, &["hunter2", ""]).to_string()
-        };
-        assert_eq!(logged("No such user"), "XException (HTTP 400): No such user");
-        assert_eq!(logged(""), "XException (HTTP 400): no message");
-        assert_eq!(logged("not hunter2!"), "XException (HTTP 400): [redacted]");
-        assert_eq!(logged(&"e".repeat(41)), "XException (HTTP 400): [redacted]");
+    fn only_known_texts_are_logged() {
+        let logged = |code: &str, message: &str| Refusal::new(400, Some(code), message).to_string();
+        assert_eq!(
+            logged("NotAuthorizedException", "Incorrect username or password."),
+            "NotAuthorizedException (HTTP 400): Incorrect username or password"
+        );
+        assert_eq!(
+            logged("InvalidPasswordException", "Password did not conform with hunter2"),
+            "InvalidPasswordException (HTTP 400): Password did not conform with"
+        );
+        assert_eq!(logged("XException", ""), "XException (HTTP 400): no message");
+        assert_eq!(
+            logged("XException", "hünter2"),
+            "XException (HTTP 400): an unknown message of 7 characters"
+        );
+        for code in ["hunter2", "hunter2 Exception", &("x".repeat(60) + "Exception")] {
+            assert_eq!(logged(code, ""), "an unknown code (HTTP 400): no message", "{code}");
+        }
+        assert_eq!(logged("", ""), "no code (HTTP 400): no message");
     }
 }

@@ -1,6 +1,6 @@
 //! No password and no token is logged or answered, at `TRACE`, whatever happens.
 
-use fake_cognito::{Fault, Operation, UserState};
+use fake_cognito::{Exception, Fault, Operation, UserState};
 use serde_json::{Value, json};
 
 use crate::harness::{Function, NEW, OLD, assert_no_secret, change, log, post};
@@ -36,9 +36,29 @@ fn faults(token: &str) -> Vec<Fault> {
         "UserNotFoundException",
         "BrandNewException",
     ];
-    let messages = [OLD.to_owned(), format!("not {NEW}"), token.to_owned(), format!("({token})")];
+    let escaped = OLD.replace('S', "\\u0053");
+    let messages = [
+        OLD.to_owned(),
+        format!("not {NEW}"),
+        token.to_owned(),
+        format!("({token})"),
+        OLD.to_uppercase(),
+        OLD[1..].to_owned(),
+        escaped,
+        format!("Incorrect username or password: {NEW}"),
+    ];
     let refusals =
         codes.iter().flat_map(|code| messages.iter().map(|text| Fault::error(code, text)));
+    let headers = vec![("x-amzn-requestid", OLD), ("x-amzn-errormessage", NEW)];
+    let foreign = [
+        Exception { headers: headers.clone(), ..Exception::new("InternalErrorException", NEW) },
+        Exception { headers: headers.clone(), ..Exception::new("NotAuthorizedException", NEW) },
+        Exception { headers, ..Exception::new(OLD, NEW) },
+        Exception::new(OLD.replace('-', ""), ""),
+        Exception::new(format!("{OLD}#NotAuthorizedException"), ""),
+        Exception::new(format!("NotAuthorizedException:{OLD}"), ""),
+    ];
+    let refusals = refusals.chain(foreign.map(Fault::Error));
     let others =
         [Fault::DropBefore, Fault::DropAfter, Fault::CutAnswer, Fault::html(), Fault::empty()];
     refusals.chain(others).collect()
