@@ -1,10 +1,13 @@
 //! Policies that need more than the request: the user's data, groups, known breaches.
 
+use std::time::Instant;
+
+use change_password::policy::Policy;
 use fake_cognito::{Fault, Operation, User};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 
-use crate::harness::{Function, LONG, NEW, OLD, Reply, change, post, sample};
+use crate::harness::{Function, LONG, NEW, OLD, Reply, change, log, post, sample};
 use crate::range_server::{Answer, RangeServer};
 
 #[track_caller]
@@ -126,6 +129,39 @@ async fn members_of_a_group_keep_its_stricter_rules() {
     assert_eq!(try_as(json!(["users"])).await.status, 204);
     // What is told to everybody is what everybody has to keep.
     assert_eq!(function.invoke(&sample("password-policy")).await.json()["minLength"], 8);
+}
+
+#[tokio::test]
+async fn policy_time_covers_the_selection_of_the_rules() {
+    // As many words as a policy may have, so that the rules of both groups take long to build.
+    let words = |first: u32| -> Vec<String> {
+        (first..first + 500).map(|n| format!("contoso{n:04}")).collect()
+    };
+    let policy = format!(
+        "[length]\nmin = 8\n[groups.a.words]\nbanned = {:?}\n[groups.b.words]\nbanned = {:?}",
+        words(1000),
+        words(3000)
+    );
+    let both = ["a", "b"].map(String::from);
+    let selection = [(); 3].map(|()| {
+        let policy = Policy::from_toml(&policy).unwrap();
+        let start = Instant::now();
+        let _ = policy.for_groups(&both);
+        start.elapsed()
+    });
+    let function = Function::start_with_policy(&policy).await;
+    let token = function.cognito.mint("demo", |jwt| {
+        jwt.claims.insert("cognito:groups".into(), json!(both));
+    });
+    // A short password takes little time to score.
+    let mut event = post(&token, &json!({ "previousPassword": OLD, "proposedPassword": "x" }));
+    event["headers"]["user-agent"] = "Policy-time/1".into();
+    function.invoke(&event).await.assert_problem(422, "password_policy_violation");
+    let lines: Vec<Value> = log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outcome = |line: &&Value| line["user_agent"] == "Policy-time/1";
+    let policy_time = lines.iter().find(outcome).unwrap()["policy_time"].as_u64().unwrap();
+    let fastest = selection.iter().min().unwrap();
+    assert!(u128::from(policy_time) > fastest.as_micros() / 2, "{policy_time} µs, {selection:?}");
 }
 
 fn hex_digit(value: u8) -> char {

@@ -1,5 +1,6 @@
 //! Properties of the policy, on inputs that nobody would write down.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use change_password::policy::{BreachSettings, OnFailure, PersonalWords, Policy, Rules};
@@ -125,6 +126,23 @@ proptest! {
             let of_group = stricter.violations(&proposed, Some(&previous), &nobody);
             prop_assert!(of_base.is_empty() || !of_group.is_empty());
         }
+    }
+
+    /// A user's token may name thousands of groups; the rules of a combination are built once.
+    #[test]
+    fn a_token_that_repeats_groups_or_names_unknown_ones_builds_no_rules(
+        groups in vec(group(), 4),
+        order in vec(0..7_usize, 0..200),
+    ) {
+        let named = ["a", "b", "c", "d"];
+        let policy = with_groups(&named.into_iter().zip(&groups).collect::<Vec<_>>());
+        let of_token = names(&order.iter().map(|&i| ["a", "b", "c", "d", "x", "", "A"][i])
+            .collect::<Vec<_>>());
+        let reduced = names(&named.into_iter()
+            .filter(|name| of_token.iter().any(|group| group == name))
+            .collect::<Vec<_>>());
+        let (of_reduced, of_token) = (policy.for_groups(&reduced), policy.for_groups(&of_token));
+        prop_assert!(Arc::ptr_eq(&of_reduced, &of_token), "{:?}", reduced);
     }
 
     /// The same settings under other names are combined in another order.
