@@ -27,6 +27,9 @@ const MAX_ANSWER: usize = 512 * 1024;
 /// How many hexadecimal digits of the digest are sent.
 const PREFIX: usize = 5;
 
+/// How many hexadecimal digits each line of the answer begins with: the rest of the digest.
+const SUFFIX: usize = 40 - PREFIX;
+
 /// A client of the Pwned Passwords range service, or of one like it.
 #[derive(Debug)]
 pub struct Breaches {
@@ -46,7 +49,7 @@ impl Breaches {
     ///
     /// # Errors
     ///
-    /// When there was no readable answer in time.
+    /// When the service did not answer in time with status 200 and a list in its format.
     pub async fn contain(
         &self,
         password: &Password,
@@ -71,7 +74,8 @@ impl Breaches {
         let connector =
             self.connector.get_or_init(|| connector(self.connect_timeout, self.trust.clone()));
         let response = connector.call(request).await?;
-        if !response.status().is_success() {
+        // Only 200 carries the whole list. Redirects are not followed.
+        if response.status().as_u16() != 200 {
             return Err(format!("HTTP {}", response.status().as_u16()).into());
         }
         let body: SdkBody = response.into_body();
@@ -80,15 +84,31 @@ impl Breaches {
 }
 
 /// The count beside a suffix in `SUFFIX:COUNT` lines; padding has a count of 0.
+///
+/// The service has at least one line for every prefix. An answer with none, or with a line of any
+/// other form, comes from something else, such as a proxy, and says nothing about the password.
 fn count(answer: &[u8], suffix: &str) -> Result<u64, Source> {
-    let lines = std::str::from_utf8(answer)?.lines();
+    let mut lines = std::str::from_utf8(answer)?.lines().peekable();
+    if lines.peek().is_none() {
+        return Err("no line".into());
+    }
+    let mut found = 0;
     for line in lines {
-        let (found, count) = line.split_once(':').ok_or("a line that is not SUFFIX:COUNT")?;
-        if found.eq_ignore_ascii_case(suffix) {
-            return Ok(count.trim().parse()?);
+        let (other, count) = parse_line(line).ok_or("a line that is not SUFFIX:COUNT")?;
+        if other.eq_ignore_ascii_case(suffix) {
+            found = found.max(count);
         }
     }
-    Ok(0)
+    Ok(found)
+}
+
+/// The suffix and the count of a line of exactly this form.
+fn parse_line(line: &str) -> Option<(&str, u64)> {
+    let (suffix, count) = line.split_once(':')?;
+    let is_suffix = suffix.len() == SUFFIX && suffix.bytes().all(|byte| byte.is_ascii_hexdigit());
+    // `parse` would allow a sign.
+    let is_number = count.bytes().all(|byte| byte.is_ascii_digit());
+    if is_suffix && is_number { Some((suffix, count.parse().ok()?)) } else { None }
 }
 
 fn hex(bytes: &[u8]) -> Zeroizing<String> {

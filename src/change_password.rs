@@ -77,9 +77,12 @@ impl ChangePassword {
     /// A password that our own rules refuse never reaches `ChangePassword`, where it would cost the
     /// user one of five tries an hour.
     pub async fn run(&self, policy: &Policy, services: &Services, deadline: Instant) -> Report {
+        let selection = Instant::now();
         let rules = policy.for_groups(&self.token.user.groups);
-        let Checked { result, policy_time, mut cognito_latency } =
+        let selection_time = selection.elapsed();
+        let Checked { result, mut policy_time, mut cognito_latency } =
             self.check(&rules, services, deadline).await;
+        policy_time += selection_time;
         let made = if let Err(error) = result {
             Made { result: Err(error), request_id: None, doubt: None }
         } else {

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::banned_words::BannedWordError;
+use super::settings::DEFAULT_ENDPOINT;
 
 /// An error in a policy file, with the name of the key at fault.
 #[derive(Debug, Error)]
@@ -44,6 +45,28 @@ pub enum PolicyError {
         group: String,
         /// The key within the group.
         key: &'static str,
+    },
+    /// An address to which no part of a password's digest may be sent.
+    ///
+    /// The address is not printed, since it may contain credentials.
+    #[error(
+        "`{key}` must be an https URL without a user name, a query or a fragment; http is allowed \
+         only for localhost, 127.0.0.0/8 and [::1]"
+    )]
+    Endpoint {
+        /// The key's full name.
+        key: String,
+    },
+    /// Two breach services: for a user in the groups of both, only one would be asked.
+    #[error(
+        "`{key}` is not the same service as `{other}`; a policy uses one breach service, by \
+         default {DEFAULT_ENDPOINT}"
+    )]
+    TwoServices {
+        /// The full name of the key at fault.
+        key: String,
+        /// The full name of the first key that sets another service.
+        other: String,
     },
     /// An invalid list of banned words.
     #[error("`words.banned`: {0}")]

@@ -1,13 +1,16 @@
 //! The policy file: TOML in, the settings of everybody and of each group out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use http::Uri;
+use http::uri::Scheme;
 use serde::Deserialize;
 
 use super::error::PolicyError;
 use super::personal_words::PersonalAttribute;
-use super::settings::{BreachSettings, OnFailure, Profile, Settings};
+use super::settings::{BreachSettings, DEFAULT_ENDPOINT, OnFailure, Profile, Settings};
 
 /// The policy file; `password-policy.toml` documents each key.
 #[derive(Deserialize)]
@@ -83,7 +86,7 @@ struct Previous {
     counter: Option<bool>,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, Clone)]
 #[serde(deny_unknown_fields, default)]
 struct Breaches {
     check: Option<bool>,
@@ -104,12 +107,19 @@ impl ParsedFile {
     pub(super) fn read(text: &str) -> Result<Self, PolicyError> {
         let PolicyFile { profile, groups, length, characters, patterns, words, previous, breaches } =
             toml::from_str(text)?;
+        let groups = groups.into_iter().map(|(name, tables)| {
+            let breaches = tables.breaches.or(&breaches);
+            (name, Tables { breaches, ..tables })
+        });
+        let groups: BTreeMap<_, _> = groups.collect();
+        check_one_service(&breaches, &groups)?;
         let tables = Tables { length, characters, patterns, words, previous, breaches };
-        let base = tables.over(Settings::of(profile))?;
+        let base = tables.over(Settings::of(profile), "")?;
         base.check("")?;
         let groups = groups.into_iter().map(|(name, tables)| {
-            let settings = tables.over(base.clone())?;
-            settings.check(&format!("groups.{name}."))?;
+            let place = format!("groups.{name}.");
+            let settings = tables.over(base.clone(), &place)?;
+            settings.check(&place)?;
             match settings.looser_than(&base) {
                 Some(key) => Err(PolicyError::LooserGroup { group: name, key }),
                 None => Ok((name, settings)),
@@ -119,9 +129,29 @@ impl ParsedFile {
     }
 }
 
+/// Rejects a second breach service: for a user in the groups of both, only one would be asked.
+fn check_one_service(
+    base: &Breaches,
+    groups: &BTreeMap<String, Tables>,
+) -> Result<(), PolicyError> {
+    let key = |place: String| format!("{place}breaches.endpoint");
+    let of_groups =
+        groups.iter().map(|(name, tables)| (format!("groups.{name}."), &tables.breaches));
+    let mut services = std::iter::once((String::new(), base))
+        .chain(of_groups)
+        .filter_map(|(place, breaches)| Some((place, breaches.service()?)));
+    let Some((first, service)) = services.next() else { return Ok(()) };
+    match services.find(|(_, other)| *other != service) {
+        Some((place, _)) => Err(PolicyError::TwoServices { key: key(place), other: key(first) }),
+        None => Ok(()),
+    }
+}
+
 impl Tables {
     /// These tables' settings, and the base's for each key that they do not set.
-    fn over(self, base: Settings) -> Result<Settings, PolicyError> {
+    ///
+    /// `place` is the prefix of the tables' keys.
+    fn over(self, base: Settings, place: &str) -> Result<Settings, PolicyError> {
         let Self { length, characters, patterns, words, previous, breaches } = self;
         let [lowercase, uppercase, digit, symbol] = base.characters;
         Ok(Settings {
@@ -142,37 +172,79 @@ impl Tables {
             personal: words.personal.unwrap_or(base.personal),
             min_distance: previous.min_distance.unwrap_or(base.min_distance),
             counter: previous.counter.unwrap_or(base.counter),
-            breaches: breaches.over(base.breaches)?,
+            breaches: breaches.settings(place)?,
         })
     }
 }
 
 impl Breaches {
-    fn over(self, base: Option<BreachSettings>) -> Result<Option<BreachSettings>, PolicyError> {
-        if !self.check.unwrap_or(base.is_some()) {
-            return Ok(None);
+    /// This table, with the base's value for each key that it does not set.
+    ///
+    /// A group that turns the check on inherits the keys of a base that leaves it off.
+    fn or(self, base: &Self) -> Self {
+        let Self { check, endpoint, threshold, timeout_ms, on_failure } = self;
+        Self {
+            check: check.or(base.check),
+            endpoint: endpoint.or_else(|| base.endpoint.clone()),
+            threshold: threshold.or(base.threshold),
+            timeout_ms: timeout_ms.or(base.timeout_ms),
+            on_failure: on_failure.or(base.on_failure),
         }
-        let base = base.unwrap_or_else(|| BreachSettings {
-            endpoint: "https://api.pwnedpasswords.com".into(),
-            threshold: 1,
-            timeout: Duration::from_secs(1),
-            on_failure: OnFailure::Allow,
-        });
-        let timeout = match self.timeout_ms {
-            None => base.timeout,
-            Some(value @ 1..=10_000) => Duration::from_millis(value),
-            Some(value) => {
-                return Err(PolicyError::out_of_range("breaches.timeout_ms", value, 1, 10_000));
-            }
-        };
-        let threshold = self.threshold.unwrap_or(base.threshold);
-        if threshold == 0 {
-            return Err(PolicyError::out_of_range("breaches.threshold", 0, 1, u64::MAX));
-        }
-        let endpoint = self.endpoint.unwrap_or(base.endpoint).trim_end_matches('/').to_owned();
-        let on_failure = self.on_failure.unwrap_or(base.on_failure);
-        Ok(Some(BreachSettings { endpoint, threshold, timeout, on_failure }))
     }
+
+    fn is_on(&self) -> bool {
+        self.check.unwrap_or(false)
+    }
+
+    /// The service that this table names, or that it uses without naming one.
+    fn service(&self) -> Option<&str> {
+        let default = self.is_on().then_some(DEFAULT_ENDPOINT);
+        self.endpoint.as_deref().or(default).map(|service| service.trim_end_matches('/'))
+    }
+
+    /// The settings of the check; none where it is off.
+    ///
+    /// Values are validated even then, so that turning the check on reveals no old mistake.
+    fn settings(self, place: &str) -> Result<Option<BreachSettings>, PolicyError> {
+        let key = |name: &str| format!("{place}breaches.{name}");
+        let endpoint = self.service().unwrap_or(DEFAULT_ENDPOINT).to_owned();
+        if !is_allowed(&endpoint) {
+            return Err(PolicyError::Endpoint { key: key("endpoint") });
+        }
+        let timeout = self.timeout_ms.unwrap_or(1_000);
+        if !(1..=10_000).contains(&timeout) {
+            return Err(PolicyError::out_of_range(key("timeout_ms"), timeout, 1, 10_000));
+        }
+        let threshold = self.threshold.unwrap_or(1);
+        if threshold == 0 {
+            return Err(PolicyError::out_of_range(key("threshold"), 0, 1, u64::MAX));
+        }
+        Ok(self.is_on().then_some(BreachSettings {
+            endpoint,
+            threshold,
+            timeout: Duration::from_millis(timeout),
+            on_failure: self.on_failure.unwrap_or(OnFailure::Allow),
+        }))
+    }
+}
+
+/// Whether a breach service may be called at this address.
+///
+/// Over plain HTTP, anyone on the network path could read the digits that are sent, and answer that
+/// no password is breached. Loopback traffic does not leave the machine.
+fn is_allowed(endpoint: &str) -> bool {
+    let Ok(uri) = endpoint.parse::<Uri>() else { return false };
+    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return false };
+    let host = uri.host().unwrap_or_default();
+    let is_loopback = host.eq_ignore_ascii_case("localhost")
+        || host == "[::1]"
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    let is_safe = *scheme == Scheme::HTTPS || *scheme == Scheme::HTTP && is_loopback;
+    // `/range/` is appended to this text, and would become part of a query or a fragment.
+    is_safe
+        && !host.is_empty()
+        && !authority.as_str().contains('@')
+        && !endpoint.contains(['?', '#'])
 }
 
 #[cfg(test)]
@@ -262,6 +334,10 @@ mod tests {
             ),
             ("[length]\nmin = 8\n[groups.a]\nprofile = \"asvs-5\"", "unknown field `profile`"),
             ("[length]\nmin = 8\n[groups.a.length]\nmax = 7", "`groups.a.length.min` is 8"),
+            (
+                "[length]\nmin = 8\n[groups.a.breaches]\ncheck = true\nthreshold = 0",
+                "`groups.a.breaches.threshold` is 0",
+            ),
         ];
         for (text, expected) in cases {
             let error = ParsedFile::read(text).unwrap_err().to_string();
@@ -312,9 +388,10 @@ mod tests {
             ("words.personal", "personal = [\"email\", \"username\"]", "personal = [\"username\"]"),
             ("previous.min_distance", "min_distance = 3", "min_distance = 1"),
             ("previous.counter", "counter = true", "counter = false"),
-            ("breaches", "threshold = 4", "threshold = 6"),
-            ("breaches", "check = true", "check = false"),
-            ("breaches", "on_failure = \"refuse\"", "on_failure = \"allow\""),
+            ("breaches.check", "check = true", "check = false"),
+            ("breaches.threshold", "threshold = 4", "threshold = 6"),
+            ("breaches.on_failure", "on_failure = \"refuse\"", "on_failure = \"allow\""),
+            ("breaches.timeout_ms", "timeout_ms = 999", "timeout_ms = 1001"),
         ];
         for (key, stricter, looser) in cases {
             let (table, _) = key.split_once('.').unwrap_or((key, ""));
@@ -323,6 +400,120 @@ mod tests {
             assert!(with(stricter).is_ok(), "{stricter}: {:?}", with(stricter));
             let error = with(looser).unwrap_err().to_string();
             assert!(error.contains(&format!("`groups.ops.{key}`")), "{looser}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_longer_timeout_is_stricter_where_a_failed_check_allows_the_change() {
+        let group = |lines: &str| {
+            let base = "length.min = 8\nbreaches.check = true\n[groups.a.breaches]\n";
+            ParsedFile::read(&format!("{base}{lines}"))
+        };
+        assert!(group("timeout_ms = 1001").is_ok());
+        let error = group("timeout_ms = 999").unwrap_err().to_string();
+        assert!(error.contains("`groups.a.breaches.timeout_ms`"), "{error}");
+        for timeout in ["timeout_ms = 1001", "timeout_ms = 999"] {
+            assert!(group(&format!("{timeout}\non_failure = \"refuse\"")).is_ok(), "{timeout}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_checks_breaches_inherits_what_the_base_sets_for_the_check() {
+        let text = "
+            [length]
+            min = 8
+            [breaches]
+            endpoint = \"https://ranges.example/\"
+            threshold = 7
+            timeout_ms = 50
+            on_failure = \"refuse\"
+            [groups.ops.breaches]
+            check = true
+        ";
+        let ParsedFile { base, groups } = ParsedFile::read(text).unwrap();
+        assert_eq!(base.breaches, None);
+        let expected = BreachSettings {
+            endpoint: "https://ranges.example".into(),
+            threshold: 7,
+            timeout: Duration::from_millis(50),
+            on_failure: OnFailure::Refuse,
+        };
+        assert_eq!(groups["ops"].breaches, Some(expected));
+    }
+
+    #[test]
+    fn a_policy_with_two_breach_services_is_rejected_with_the_key() {
+        let one = "breaches.endpoint = \"https://one.example\"\n";
+        let checks = "breaches.check = true\n";
+        let a = "[groups.a]\nbreaches.check = true\nbreaches.endpoint = \"https://one.example/\"\n";
+        let b = "[groups.b]\nbreaches.check = true\nbreaches.endpoint = \"https://two.example\"\n";
+        let default = "[groups.c]\nbreaches.check = true\n";
+        let read =
+            |parts: &[&str]| ParsedFile::read(&format!("length.min = 8\n{}", parts.concat()));
+        for parts in [[one, a, ""], [one, checks, a], ["", "", a], ["", b, ""], [one, a, default]] {
+            assert!(read(&parts).is_ok(), "{parts:?}: {:?}", read(&parts));
+        }
+        for (parts, key) in [
+            ([one, b, ""], "`groups.b.breaches.endpoint`"),
+            ([one, checks, b], "`groups.b.breaches.endpoint`"),
+            ([checks, b, ""], "`groups.b.breaches.endpoint`"),
+            ([a, b, ""], "`groups.b.breaches.endpoint`"),
+            ([a, default, ""], "`groups.c.breaches.endpoint`"),
+        ] {
+            let error = read(&parts).unwrap_err().to_string();
+            assert!(error.contains(key), "{parts:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_breach_service_is_called_over_https_except_on_loopback() {
+        let read = |place: &str, endpoint: &str| {
+            let text = format!("length.min = 8\n{place}breaches.endpoint = \"{endpoint}\"");
+            ParsedFile::read(&text)
+        };
+        for endpoint in [
+            "https://api.pwnedpasswords.com",
+            "https://ranges.example:8443/pwned/",
+            "https://[2001:db8::1]",
+            "http://localhost:8080",
+            "http://LocalHost",
+            "http://127.0.0.1:8080/",
+            "http://127.255.0.3",
+            "http://[::1]:8080",
+        ] {
+            assert!(read("", endpoint).is_ok(), "{endpoint}: {:?}", read("", endpoint));
+        }
+        for endpoint in [
+            "",
+            "/",
+            "api.pwnedpasswords.com",
+            "//api.pwnedpasswords.com",
+            "http://api.pwnedpasswords.com",
+            "HTTP://api.pwnedpasswords.com",
+            "ftp://localhost",
+            "https://",
+            "http://localhost.example.com",
+            "http://127.0.0.1.example.com",
+            "http://127.1",
+            "http://126.0.0.1",
+            "http://0.0.0.0",
+            "http://10.0.0.1",
+            "http://[::]",
+            "http://[::ffff:127.0.0.1]",
+            "http://[2001:db8::1]",
+            "http://localhost@example.com",
+            "http://127.0.0.1:80@example.com",
+            "https://user:secret@ranges.example",
+            "https://ranges.example?for=us",
+            "https://ranges.example/#here",
+            "https://ranges.example/a b",
+        ] {
+            for place in ["", "[groups.a]\n"] {
+                let error = read(place, endpoint).map(|_| ()).unwrap_err().to_string();
+                let key = if place.is_empty() { "`" } else { "`groups.a." };
+                assert!(error.contains(&format!("{key}breaches.endpoint`")), "{endpoint}: {error}");
+                assert!(!error.contains("secret"), "{error}");
+            }
         }
     }
 

@@ -10,6 +10,7 @@
 
 mod banned_words;
 mod characters;
+mod combinations;
 mod common_passwords;
 mod error;
 mod file;
@@ -20,14 +21,15 @@ mod rule;
 mod settings;
 mod similarity;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use secrecy::ExposeSecret as _;
 
 use crate::credentials::Password;
 
 pub use characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS};
+use combinations::Combinations;
 pub use error::PolicyError;
 use file::ParsedFile;
 pub use personal_words::{PersonalAttribute, PersonalWords};
@@ -39,10 +41,11 @@ pub use settings::{BreachSettings, OnFailure};
 /// What everybody must keep, and what the members of some groups must keep.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    base: Rules,
-    groups: BTreeMap<String, Rules>,
+    base: Arc<Rules>,
+    groups: BTreeMap<String, Arc<Rules>>,
     /// What all groups ask for together.
-    strictest: Rules,
+    strictest: Arc<Rules>,
+    combinations: Combinations,
 }
 
 /// The rules for one user, in the order in which they are reported.
@@ -58,16 +61,18 @@ impl Policy {
     /// # Errors
     ///
     /// [`PolicyError`] with the key's name: unknown, missing, of a wrong type, out of range, looser
-    /// for a group than for everybody, or such that no password could satisfy it.
+    /// for a group than for everybody, in conflict with another group's, or such that no password
+    /// could satisfy it.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
         let ParsedFile { base, groups } = ParsedFile::read(text)?;
         let strictest = groups.values().fold(base.clone(), |all, group| all.and(group));
         strictest.check("all groups together: ")?;
-        let groups = groups.into_iter().map(|(name, group)| Ok((name, Rules::new(group)?)));
+        let groups = groups.into_iter().map(|(name, group)| Ok((name, Rules::new(group)?.into())));
         Ok(Self {
             groups: groups.collect::<Result<_, PolicyError>>()?,
-            base: Rules::new(base)?,
-            strictest: Rules::new(strictest)?,
+            base: Rules::new(base)?.into(),
+            strictest: Rules::new(strictest)?.into(),
+            combinations: Combinations::default(),
         })
     }
 
@@ -79,18 +84,28 @@ impl Policy {
 
     /// The groups that have rules of their own, by name.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &Rules)> {
-        self.groups.iter().map(|(name, rules)| (name.as_str(), rules))
+        self.groups.iter().map(|(name, rules)| (name.as_str(), &**rules))
     }
 
-    /// The rules for a member of these Cognito groups, all that any of them asks for.
+    /// The rules for a member of these Cognito groups: the strictest value of each key.
+    ///
+    /// A token may name a group thousands of times, and groups that are unknown to the policy. The
+    /// list is first reduced to the set of groups that the policy names, and the rules of each set
+    /// are built once.
     #[must_use]
-    pub fn for_groups(&self, groups: &[String]) -> Cow<'_, Rules> {
-        let mut stricter = groups.iter().filter_map(|group| self.groups.get(group));
-        let first = Cow::Borrowed(stricter.next().unwrap_or(&self.base));
-        stricter.fold(first, |rules, more| {
-            let both = Rules::new(rules.settings.and(&more.settings));
-            // All groups together were found sound at the start, so that two of them are.
-            Cow::Owned(both.unwrap_or_else(|_| self.strictest.clone()))
+    pub fn for_groups(&self, groups: &[String]) -> Arc<Rules> {
+        let named: BTreeMap<_, _> =
+            groups.iter().filter_map(|group| self.groups.get_key_value(group)).collect();
+        let mut each = named.values();
+        let Some(first) = each.next() else { return Arc::clone(&self.base) };
+        if each.len() == 0 {
+            return Arc::clone(first);
+        }
+        self.combinations.get_or_build(named.keys().copied().cloned().collect(), || {
+            let first = first.settings.clone();
+            let all = each.fold(first, |all, group| all.and(&group.settings));
+            // All groups together were found sound at the start, so any of them together are.
+            Rules::new(all).unwrap_or_else(|_| Rules::clone(&self.strictest))
         })
     }
 }

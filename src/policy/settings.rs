@@ -13,6 +13,9 @@ use super::error::PolicyError;
 use super::personal_words::PersonalAttribute;
 use super::rule::Rule;
 
+/// The service that is asked about known breaches where the policy file names none.
+pub(super) const DEFAULT_ENDPOINT: &str = "https://api.pwnedpasswords.com";
+
 /// The settings of the check against known breaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreachSettings {
@@ -24,6 +27,35 @@ pub struct BreachSettings {
     pub timeout: Duration,
     /// The result of the change when the service does not respond.
     pub on_failure: OnFailure,
+}
+
+impl BreachSettings {
+    /// The stricter of both: a check that no password passes unless it passes both.
+    ///
+    /// The stricter timeout depends on `on_failure`, because a check that times out fails. Where a
+    /// failure allows the change, the longer timeout is stricter: the check finds a breached
+    /// password even when the service is slow. Where a failure refuses the change, the shorter one
+    /// is. Where the two differ, the timeout of the side that refuses is kept. A shorter one from
+    /// the other side would refuse changes that both sides allow.
+    fn and(&self, other: &Self) -> Self {
+        let (on_failure, timeout) = match (self.on_failure, other.on_failure) {
+            (OnFailure::Allow, OnFailure::Allow) => {
+                (OnFailure::Allow, self.timeout.max(other.timeout))
+            }
+            (OnFailure::Refuse, OnFailure::Refuse) => {
+                (OnFailure::Refuse, self.timeout.min(other.timeout))
+            }
+            (OnFailure::Refuse, OnFailure::Allow) => (OnFailure::Refuse, self.timeout),
+            (OnFailure::Allow, OnFailure::Refuse) => (OnFailure::Refuse, other.timeout),
+        };
+        Self {
+            // The same on both sides: the policy file cannot set two.
+            endpoint: self.endpoint.clone(),
+            threshold: self.threshold.min(other.threshold),
+            timeout,
+            on_failure,
+        }
+    }
 }
 
 /// The result of a change whose check against known breaches fails.
@@ -149,35 +181,53 @@ impl Settings {
         required
     }
 
-    /// The first key, if any, that is looser than in `base`.
+    /// The first key, if any, that is looser than in `base`: combining both changes its value.
     pub(super) fn looser_than(&self, base: &Self) -> Option<&'static str> {
-        // A bound of 0 is off, so any other bound is stricter.
-        let bound = |ours: usize, base: usize| base != 0 && (ours == 0 || ours > base);
-        let looser = [
-            ("length.min", self.min_length < base.min_length),
-            ("length.max", self.max_length > base.max_length),
-            ("characters.lowercase", self.characters[0] < base.characters[0]),
-            ("characters.uppercase", self.characters[1] < base.characters[1]),
-            ("characters.digit", self.characters[2] < base.characters[2]),
-            ("characters.symbol", self.characters[3] < base.characters[3]),
-            ("characters.classes", self.classes < base.classes),
-            ("patterns.max_run", bound(self.max_run, base.max_run)),
-            ("patterns.max_sequence", bound(self.max_sequence, base.max_sequence)),
-            ("patterns.repeated_block", base.repeated_block && !self.repeated_block),
-            ("words.common", base.common && !self.common),
-            ("words.personal", !self.personal.is_superset(&base.personal)),
-            ("previous.min_distance", self.min_distance < base.min_distance),
-            ("previous.counter", base.counter && !self.counter),
-            ("breaches", breaches_are_looser(self.breaches.as_ref(), base.breaches.as_ref())),
+        let Self {
+            min_length,
+            max_length,
+            characters: [lowercase, uppercase, digit, symbol],
+            classes,
+            max_run,
+            max_sequence,
+            repeated_block,
+            common,
+            banned,
+            personal,
+            min_distance,
+            counter,
+            breaches,
+        } = self.and(base);
+        let (ours, both) = (self.breaches.as_ref(), breaches.as_ref());
+        let changed = [
+            ("length.min", self.min_length != min_length),
+            ("length.max", self.max_length != max_length),
+            ("characters.lowercase", self.characters[0] != lowercase),
+            ("characters.uppercase", self.characters[1] != uppercase),
+            ("characters.digit", self.characters[2] != digit),
+            ("characters.symbol", self.characters[3] != symbol),
+            ("characters.classes", self.classes != classes),
+            ("patterns.max_run", self.max_run != max_run),
+            ("patterns.max_sequence", self.max_sequence != max_sequence),
+            ("patterns.repeated_block", self.repeated_block != repeated_block),
+            ("words.common", self.common != common),
+            ("words.banned", self.banned != banned),
+            ("words.personal", self.personal != personal),
+            ("previous.min_distance", self.min_distance != min_distance),
+            ("previous.counter", self.counter != counter),
+            ("breaches.check", ours.is_some() != both.is_some()),
+            ("breaches.endpoint", ours.map(|it| &it.endpoint) != both.map(|it| &it.endpoint)),
+            ("breaches.threshold", ours.map(|it| it.threshold) != both.map(|it| it.threshold)),
+            ("breaches.on_failure", ours.map(|it| it.on_failure) != both.map(|it| it.on_failure)),
+            ("breaches.timeout_ms", ours.map(|it| it.timeout) != both.map(|it| it.timeout)),
         ];
-        looser.into_iter().find_map(|(key, looser)| looser.then_some(key))
+        changed.into_iter().find_map(|(key, changed)| changed.then_some(key))
     }
 
     /// The stricter of both for each key: the settings of a user who is in two groups.
     pub(super) fn and(&self, other: &Self) -> Self {
+        // A bound of 0 is off, so any other bound is stricter.
         let bound = |a: usize, b: usize| if a == 0 || b == 0 { a.max(b) } else { a.min(b) };
-        let stricter_breaches =
-            breaches_are_looser(self.breaches.as_ref(), other.breaches.as_ref());
         Self {
             min_length: self.min_length.max(other.min_length),
             max_length: self.max_length.min(other.max_length),
@@ -191,7 +241,10 @@ impl Settings {
             personal: &self.personal | &other.personal,
             min_distance: self.min_distance.max(other.min_distance),
             counter: self.counter || other.counter,
-            breaches: if stricter_breaches { &other.breaches } else { &self.breaches }.clone(),
+            breaches: match (&self.breaches, &other.breaches) {
+                (Some(ours), Some(theirs)) => Some(ours.and(theirs)),
+                (one, None) | (None, one) => one.clone(),
+            },
         }
     }
 
@@ -220,13 +273,30 @@ impl Settings {
     }
 }
 
-fn breaches_are_looser(ours: Option<&BreachSettings>, base: Option<&BreachSettings>) -> bool {
-    match (ours, base) {
-        (_, None) => false,
-        (None, Some(_)) => true,
-        (Some(ours), Some(base)) => {
-            ours.threshold > base.threshold
-                || (base.on_failure == OnFailure::Refuse && ours.on_failure == OnFailure::Allow)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stricter_timeout_depends_on_what_a_failed_check_does() {
+        use OnFailure::{Allow, Refuse};
+        let check = |on_failure, timeout, threshold| BreachSettings {
+            endpoint: DEFAULT_ENDPOINT.to_owned(),
+            threshold,
+            timeout: Duration::from_millis(timeout),
+            on_failure,
+        };
+        for (a, b, expected) in [
+            (check(Allow, 10, 1), check(Allow, 20, 1), check(Allow, 20, 1)),
+            (check(Refuse, 10, 1), check(Refuse, 20, 1), check(Refuse, 10, 1)),
+            (check(Refuse, 10, 1), check(Allow, 20, 1), check(Refuse, 10, 1)),
+            (check(Refuse, 20, 1), check(Allow, 10, 1), check(Refuse, 20, 1)),
+            (check(Refuse, 10, 5), check(Allow, 20, 1), check(Refuse, 10, 1)),
+            (check(Allow, 10, 5), check(Allow, 10, 6), check(Allow, 10, 5)),
+        ] {
+            assert_eq!(a.and(&b), expected);
+            assert_eq!(b.and(&a), expected);
+            assert_eq!(expected.and(&a), expected);
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Policies that need more than the request: the user's data, groups, known breaches.
 
+use std::time::Instant;
+
+use change_password::policy::Policy;
 use fake_cognito::{Fault, Operation, User};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use serde_json::{Value, json};
 
-use crate::harness::{Function, LONG, NEW, OLD, Reply, change, post, sample};
+use crate::harness::{Function, LONG, NEW, OLD, Reply, change, log, post, sample};
 use crate::range_server::{Answer, RangeServer};
 
 #[track_caller]
@@ -128,6 +131,39 @@ async fn members_of_a_group_keep_its_stricter_rules() {
     assert_eq!(function.invoke(&sample("password-policy")).await.json()["minLength"], 8);
 }
 
+#[tokio::test]
+async fn policy_time_covers_the_selection_of_the_rules() {
+    // As many words as a policy may have, so that the rules of both groups take long to build.
+    let words = |first: u32| -> Vec<String> {
+        (first..first + 500).map(|n| format!("contoso{n:04}")).collect()
+    };
+    let policy = format!(
+        "[length]\nmin = 8\n[groups.a.words]\nbanned = {:?}\n[groups.b.words]\nbanned = {:?}",
+        words(1000),
+        words(3000)
+    );
+    let both = ["a", "b"].map(String::from);
+    let selection = [(); 3].map(|()| {
+        let policy = Policy::from_toml(&policy).unwrap();
+        let start = Instant::now();
+        let _ = policy.for_groups(&both);
+        start.elapsed()
+    });
+    let function = Function::start_with_policy(&policy).await;
+    let token = function.cognito.mint("demo", |jwt| {
+        jwt.claims.insert("cognito:groups".into(), json!(both));
+    });
+    // A short password takes little time to score.
+    let mut event = post(&token, &json!({ "previousPassword": OLD, "proposedPassword": "x" }));
+    event["headers"]["user-agent"] = "Policy-time/1".into();
+    function.invoke(&event).await.assert_problem(422, "password_policy_violation");
+    let lines: Vec<Value> = log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let outcome = |line: &&Value| line["user_agent"] == "Policy-time/1";
+    let policy_time = lines.iter().find(outcome).unwrap()["policy_time"].as_u64().unwrap();
+    let fastest = selection.iter().min().unwrap();
+    assert!(u128::from(policy_time) > fastest.as_micros() / 2, "{policy_time} µs, {selection:?}");
+}
+
 fn hex_digit(value: u8) -> char {
     char::from_digit(value.into(), 16).unwrap().to_ascii_uppercase()
 }
@@ -140,7 +176,7 @@ fn sha1(password: &str) -> String {
 fn breach_policy(server: &RangeServer, more: &str) -> String {
     let endpoint = &server.endpoint;
     format!(
-        "[length]\nmin = 8\n[breaches]\ncheck = true\nendpoint = \"{endpoint}/\"\ntimeout_ms = 300\n{more}"
+        "[length]\nmin = 8\n[breaches]\ncheck = true\nendpoint = \"{endpoint}/\"\ntimeout_ms = 1000\n{more}"
     )
 }
 
@@ -170,7 +206,7 @@ async fn a_breached_password_is_refused_and_only_five_digits_of_its_digest_leave
 
 #[tokio::test]
 async fn what_is_seen_less_often_than_the_threshold_or_only_padded_passes() {
-    for (answer, threshold) in [(seen(9), 10), (seen(0), 1), (Answer::Lines(String::new()), 1)] {
+    for (answer, threshold) in [(seen(9), 10), (seen(0), 1)] {
         let server = RangeServer::start(answer).await;
         let policy = breach_policy(&server, &format!("threshold = {threshold}"));
         let function = Function::start_with_policy(&policy).await;
@@ -188,22 +224,87 @@ async fn breaches_are_asked_about_only_when_nothing_else_is_wrong() {
 }
 
 #[tokio::test]
-async fn a_service_that_fails_is_passed_over_or_stops_the_change_as_the_policy_says() {
-    for answer in [
-        Answer::Status(503),
-        Answer::Stall,
-        Answer::Drop,
-        Answer::Lines("<html>\r\n".into()),
-        Answer::Lines(format!("{}:many\r\n", &sha1(NEW)[5..])),
+async fn a_breached_password_is_found_with_either_line_ending_and_in_either_case() {
+    let padding = "0018A45C4D1DEF81644B54AB7F969B88D65:0";
+    let suffix = &sha1(NEW)[5..];
+    for lines in [
+        format!("{padding}\n{suffix}:1\n"),
+        format!("{padding}\r\n{suffix}:1"),
+        format!("{}:007\r\n", suffix.to_lowercase()),
+        format!("{suffix}:{}", u64::MAX),
+        format!("{suffix}:0\n{suffix}:3\n{suffix}:0\n"),
     ] {
-        let server = RangeServer::start(answer).await;
+        let server = RangeServer::start(Answer::Lines(lines.clone())).await;
+        let function = Function::start_with_policy(&breach_policy(&server, "")).await;
+        let reply = function.change().await;
+        assert_eq!(reply.status, 422, "{lines:?}");
+        assert_violations(&reply, &["breached_password"]);
+    }
+}
+
+/// Answers that do not show whether the password is known from breaches.
+fn failures() -> Vec<Answer> {
+    let suffix = &sha1(NEW)[5..];
+    let known = format!("{suffix}:3\r\n");
+    let unknown = "0018A45C4D1DEF81644B54AB7F969B88D65:0\r\n".to_owned();
+    let mut answers = vec![Answer::Stall, Answer::Drop];
+    answers.extend([204, 205, 400, 403, 404, 429, 500, 503].map(Answer::Status));
+    // Whatever the status, its body looks like a good answer.
+    answers.extend([201, 202, 203, 206, 404, 503].map(|it| Answer::Page(it, unknown.clone())));
+    answers.extend([300, 301, 302, 303, 307, 308].map(|it| Answer::Redirect(it, unknown.clone())));
+    let bodies = [
+        // Nothing, and pages of a proxy, a portal or an error.
+        String::new(),
+        "\n".into(),
+        "\r\n".into(),
+        "<html>\r\n".into(),
+        "<!doctype html><title>Sign in: guest network</title>".into(),
+        "Service notice: 0".into(),
+        r#"{"error":"unavailable"}"#.into(),
+        r#"{"statusCode":429}"#.into(),
+        // A malformed suffix or count.
+        "0018A45C4D1DEF81644B54AB7F969B88D6:0".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D650:0".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D6G:0".into(),
+        " 018A45C4D1DEF81644B54AB7F969B88D65:0".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65:".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65:0:0".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65: 0".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65:0 ".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65:0\r".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65:+0".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65:-1".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65:18446744073709551616".into(),
+        "0018A45C4D1DEF81644B54AB7F969B88D65:٣".into(),
+        format!("{suffix}:many\r\n"),
+        // One malformed line among good ones, before or after the line that counts.
+        format!("\u{feff}{unknown}"),
+        format!("{unknown}\r\n{unknown}"),
+        format!("{unknown}\r\n"),
+        format!("{unknown}<!-- cut -->"),
+        format!("garbage\r\n{known}"),
+        format!("{known}garbage\r\n"),
+    ];
+    answers.extend(bodies.map(Answer::Lines));
+    answers
+}
+
+#[tokio::test]
+async fn a_failed_breach_check_allows_or_refuses_the_change_as_the_policy_says() {
+    for answer in failures() {
+        let server = RangeServer::start(answer.clone()).await;
         let lenient = breach_policy(&server, "on_failure = \"allow\"");
         let function = Function::start_with_policy(&lenient).await;
-        assert_eq!(function.change().await.status, 204);
+        assert_eq!(function.change().await.status, 204, "{answer:?}");
         let strict = breach_policy(&server, "on_failure = \"refuse\"");
         let function = Function::start_with_policy(&strict).await;
-        function.change().await.assert_problem(503, "upstream_unavailable");
+        let reply = function.change().await;
+        assert_eq!(reply.status, 503, "{answer:?}");
+        reply.assert_problem(503, "upstream_unavailable");
         function.assert_password(OLD);
+        // No redirect is followed and nothing is sent twice.
+        assert_eq!(server.requests().len(), 2, "{answer:?}");
     }
 }
 

@@ -8,10 +8,14 @@ use tokio::net::TcpListener;
 use crate::harness::LONG;
 
 /// What the service does with each request.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) enum Answer {
     Lines(String),
     Status(u16),
+    /// A status with a body that it should not have.
+    Page(u16, String),
+    /// A redirect to another address of the service, with a body as well.
+    Redirect(u16, String),
     Stall,
     Drop,
 }
@@ -32,17 +36,25 @@ impl RangeServer {
                 let mut request = vec![0; 4096];
                 let length = socket.read(&mut request).await.unwrap();
                 seen.lock().unwrap().push(String::from_utf8_lossy(&request[..length]).into_owned());
-                let (status, body) = match &answer {
-                    Answer::Lines(lines) => (200, lines.as_str()),
-                    Answer::Status(status) => (*status, ""),
+                let (status, location, body) = match &answer {
+                    Answer::Lines(lines) => (200, "", lines.as_str()),
+                    Answer::Status(status) => (*status, "", ""),
+                    Answer::Page(status, body) => (*status, "", body.as_str()),
+                    Answer::Redirect(status, body) => {
+                        (*status, "location: /range/00000\r\n", body.as_str())
+                    }
                     Answer::Stall => {
-                        tokio::time::sleep(LONG).await;
+                        // In the background, so that the next request is seen too.
+                        tokio::spawn(async move {
+                            tokio::time::sleep(LONG).await;
+                            drop(socket);
+                        });
                         continue;
                     }
                     Answer::Drop => continue,
                 };
                 let head = format!(
-                    "HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                    "HTTP/1.1 {status} X\r\n{location}content-length: {}\r\nconnection: close\r\n\r\n",
                     body.len()
                 );
                 let _ = socket.write_all((head + body).as_bytes()).await;

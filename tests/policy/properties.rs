@@ -1,6 +1,9 @@
 //! Properties of the policy, on inputs that nobody would write down.
 
-use change_password::policy::{PersonalWords, Policy};
+use std::sync::Arc;
+use std::time::Duration;
+
+use change_password::policy::{BreachSettings, OnFailure, PersonalWords, Policy, Rules};
 use change_password::policy_document::PolicyDocument;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -36,6 +39,67 @@ fn tables(place: &str, [min, a, b, c, d, classes, run, sequence, distance]: [usi
     )
 }
 
+/// The breach settings of a group: threshold, timeout in milliseconds, and `on_failure`.
+fn breaches() -> impl Strategy<Value = Option<(u64, u64, &'static str)>> {
+    let check = (1..4_u64, 1..4_u64, prop_oneof![Just("allow"), Just("refuse")]);
+    prop::option::of(check)
+}
+
+/// The tables of one group.
+fn group() -> impl Strategy<Value = Group> {
+    let banned = prop_oneof![Just(None), "[a-c]{4}".prop_map(Some)];
+    (numbers(), breaches(), banned).prop_map(|(numbers, breaches, banned)| Group {
+        numbers,
+        breaches,
+        banned,
+    })
+}
+
+#[derive(Debug, Clone)]
+struct Group {
+    numbers: [usize; 9],
+    breaches: Option<(u64, u64, &'static str)>,
+    banned: Option<String>,
+}
+
+impl Group {
+    fn tables(&self, name: &str) -> String {
+        let place = format!("groups.{name}.");
+        let breaches = self.breaches.map(|(threshold, timeout, on_failure)| {
+            format!(
+                "[{place}breaches]\ncheck = true\nthreshold = {threshold}\n\
+                 timeout_ms = {timeout}\non_failure = \"{on_failure}\"\n"
+            )
+        });
+        let banned = self.banned.as_ref();
+        let banned = banned.map(|word| format!("[{place}words]\nbanned = [\"{word}\"]\n"));
+        let more = [breaches, banned].into_iter().flatten();
+        tables(&place, self.numbers) + &more.collect::<String>()
+    }
+}
+
+/// A policy with these groups, whose base requires a single character.
+fn with_groups(groups: &[(&str, &Group)]) -> Policy {
+    let groups: String = groups.iter().map(|(name, group)| group.tables(name)).collect();
+    Policy::from_toml(&format!("[length]\nmin = 1\n{groups}")).unwrap()
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
+}
+
+/// Whether a check passes for a password that was seen so often, if the service answers after that
+/// time.
+fn passes(settings: Option<&BreachSettings>, seen: u64, answer: Duration) -> bool {
+    settings.is_none_or(|settings| {
+        if answer > settings.timeout {
+            settings.on_failure == OnFailure::Allow
+        } else {
+            seen < settings.threshold
+        }
+    })
+}
+
 proptest! {
     #[test]
     fn no_password_makes_the_policy_panic(proposed in text(), previous in text()) {
@@ -61,6 +125,69 @@ proptest! {
             let of_base = policy.base().violations(&proposed, Some(&previous), &nobody);
             let of_group = stricter.violations(&proposed, Some(&previous), &nobody);
             prop_assert!(of_base.is_empty() || !of_group.is_empty());
+        }
+    }
+
+    /// A user's token may name thousands of groups; the rules of a combination are built once.
+    #[test]
+    fn a_token_that_repeats_groups_or_names_unknown_ones_builds_no_rules(
+        groups in vec(group(), 4),
+        order in vec(0..7_usize, 0..200),
+    ) {
+        let named = ["a", "b", "c", "d"];
+        let policy = with_groups(&named.into_iter().zip(&groups).collect::<Vec<_>>());
+        let of_token = names(&order.iter().map(|&i| ["a", "b", "c", "d", "x", "", "A"][i])
+            .collect::<Vec<_>>());
+        let reduced = names(&named.into_iter()
+            .filter(|name| of_token.iter().any(|group| group == name))
+            .collect::<Vec<_>>());
+        let (of_reduced, of_token) = (policy.for_groups(&reduced), policy.for_groups(&of_token));
+        prop_assert!(Arc::ptr_eq(&of_reduced, &of_token), "{:?}", reduced);
+    }
+
+    /// The same settings under other names are combined in another order.
+    #[test]
+    fn the_rules_for_a_set_of_groups_do_not_depend_on_their_order(groups in vec(group(), 3)) {
+        let [one, two, three] = groups.as_slice() else { unreachable!() };
+        let all = names(&["a", "b", "c"]);
+        let rules = [[one, two, three], [three, one, two], [two, three, one], [three, two, one]]
+            .map(|[a, b, c]| {
+                let policy = with_groups(&[("a", a), ("b", b), ("c", c)]);
+                format!("{:?}", policy.for_groups(&all))
+            });
+        for other in &rules[1..] {
+            prop_assert_eq!(&rules[0], other);
+        }
+    }
+
+    #[test]
+    fn two_groups_accept_nothing_that_one_of_them_refuses(
+        a in group(),
+        b in group(),
+        proposed in "[a-c1-3!]{0,14}",
+        previous in "[a-c1-3!]{0,14}",
+    ) {
+        let policy = with_groups(&[("a", &a), ("b", &b)]);
+        let both = policy.for_groups(&names(&["a", "b"]));
+        let (proposed, previous) = (proposed.into(), previous.into());
+        let nobody = PersonalWords::new([]);
+        let accept =
+            |rules: &Rules| rules.violations(&proposed, Some(&previous), &nobody).is_empty();
+        for name in ["a", "b"] {
+            let one = policy.for_groups(&names(&[name]));
+            prop_assert!(!accept(&both) || accept(&one), "{}", name);
+            for (seen, answer) in (0..5).flat_map(|seen| (0..5).map(move |answer| (seen, answer))) {
+                let answer = Duration::from_millis(answer);
+                prop_assert!(
+                    !passes(both.breaches(), seen, answer) || passes(one.breaches(), seen, answer),
+                    "{}: seen {} times, answered after {:?}", name, seen, answer
+                );
+            }
+            if let Some(one) = one.breaches() {
+                let both = both.breaches().expect("one of them checks");
+                prop_assert!(both.threshold <= one.threshold);
+                prop_assert!(one.on_failure == OnFailure::Allow || both.on_failure == one.on_failure);
+            }
         }
     }
 
