@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Rules;
+use super::rules::Rules;
 
 /// The maximum number of combinations kept at the same time.
 ///

@@ -3,7 +3,6 @@
 use thiserror::Error;
 
 use super::banned_words::BannedWordError;
-use super::settings::DEFAULT_ENDPOINT;
 
 /// An error in a policy file, with the name of the key at fault.
 #[derive(Debug, Error)]
@@ -59,8 +58,8 @@ pub enum PolicyError {
     },
     /// Two breach services: for a user in the groups of both, only one would be asked.
     #[error(
-        "`{key}` is not the same service as `{other}`; a policy uses one breach service, by \
-         default {DEFAULT_ENDPOINT}"
+        "`{key}` is not the same service as `{other}`; a policy uses one breach service, which is \
+         Pwned Passwords where none is named"
     )]
     TwoServices {
         /// The full name of the key at fault.

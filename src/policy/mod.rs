@@ -18,24 +18,20 @@ mod normalize;
 mod patterns;
 mod personal_words;
 mod rule;
+mod rules;
 mod settings;
 mod similarity;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use secrecy::ExposeSecret as _;
-
-use crate::credentials::Password;
 
 pub use characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS};
 use combinations::Combinations;
 pub use error::PolicyError;
 use file::ParsedFile;
 pub use personal_words::{PersonalAttribute, PersonalWords};
-use rule::Candidate;
 pub use rule::{PoolRequirement, Rule, Violation};
-use settings::Settings;
+pub use rules::Rules;
 pub use settings::{BreachSettings, OnFailure};
 
 /// What everybody must keep, and what the members of some groups must keep.
@@ -46,13 +42,6 @@ pub struct Policy {
     /// What all groups ask for together.
     strictest: Arc<Rules>,
     combinations: Combinations,
-}
-
-/// The rules for one user, in the order in which they are reported.
-#[derive(Debug, Clone)]
-pub struct Rules {
-    settings: Settings,
-    list: Vec<Rule>,
 }
 
 impl Policy {
@@ -102,87 +91,18 @@ impl Policy {
             return Arc::clone(first);
         }
         self.combinations.get_or_build(named.keys().copied().cloned().collect(), || {
-            let first = first.settings.clone();
-            let all = each.fold(first, |all, group| all.and(&group.settings));
+            let first = first.settings().clone();
+            let all = each.fold(first, |all, group| all.and(group.settings()));
             // All groups together were found sound at the start, so any of them together are.
             Rules::new(all).unwrap_or_else(|_| Rules::clone(&self.strictest))
         })
     }
 }
 
-impl Rules {
-    fn new(settings: Settings) -> Result<Self, PolicyError> {
-        Ok(Self { list: settings.rules()?, settings })
-    }
-
-    /// Lists every rule that the proposed password breaks, in order.
-    ///
-    /// What only a service can tell ([`Rule::NotBreached`]) is not looked at.
-    #[must_use]
-    pub fn violations(
-        &self,
-        proposed: &Password,
-        previous: Option<&Password>,
-        personal: &PersonalWords,
-    ) -> Vec<Violation> {
-        let candidate = Candidate {
-            text: proposed.expose_secret(),
-            length: proposed.expose_secret().chars().count(),
-            previous: previous.map(Password::expose_secret),
-            personal,
-        };
-        self.list.iter().filter_map(|rule| rule.violation(&candidate)).collect()
-    }
-
-    /// The rules themselves.
-    #[must_use]
-    pub fn list(&self) -> &[Rule] {
-        &self.list
-    }
-
-    /// What of the user's data must not be in a password.
-    #[must_use]
-    pub fn personal_attributes(&self) -> &BTreeSet<PersonalAttribute> {
-        &self.settings.personal
-    }
-
-    /// How to ask about known breaches; none when that is off.
-    #[must_use]
-    pub fn breaches(&self) -> Option<&BreachSettings> {
-        self.settings.breaches.as_ref()
-    }
-
-    /// The shortest password allowed, in code points.
-    #[must_use]
-    pub fn min_length(&self) -> usize {
-        self.settings.min_length
-    }
-
-    /// The longest password allowed, in code points.
-    #[must_use]
-    pub fn max_length(&self) -> usize {
-        self.settings.max_length
-    }
-
-    /// Tells whether every password that keeps the rules has a character of this class.
-    #[must_use]
-    pub fn always_requires(&self, class: CharacterClass) -> bool {
-        let all = self.settings.classes == CharacterClass::ALL.len();
-        all || self.settings.characters[class as usize] > 0
-    }
-
-    /// How many characters of each class a password has that keeps [`Rule::Requires`] and
-    /// [`Rule::RequiresClasses`] with as few as may be.
-    #[must_use]
-    pub fn required_characters(&self) -> [(CharacterClass, usize); 4] {
-        let required = self.settings.required_characters();
-        std::array::from_fn(|i| (CharacterClass::ALL[i], required[i]))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::Password;
 
     #[track_caller]
     fn assert_rejected(policy: &str, expected: &str) {
