@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -25,13 +26,16 @@ const VERSION: u32 = 1;
 
 const NAMESPACE: &str = "ChangePassword";
 
+/// The longest text of a request, in code points, that is recorded: no honest one reaches it.
+const MAX_TEXT: usize = 256;
+
 /// What is known of a request beside its answer.
 #[derive(Debug, Default)]
 pub struct Record {
     /// The `operationId` in `openapi.yaml`; none when there is no such route.
     pub operation: Option<&'static str>,
     /// The address that the request came from, as the gateway saw it.
-    pub source_ip: Option<String>,
+    pub source_ip: Option<IpAddr>,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
     /// The user that the token names.
@@ -82,13 +86,13 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_out_everywhere: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    sub: Option<&'a str>,
+    sub: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_id: Option<&'a str>,
+    client_id: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    source_ip: Option<&'a str>,
+    source_ip: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<&'a str>,
+    user_agent: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cognito_request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,10 +163,10 @@ impl Journal {
             code: outcome.error.map_or("ok", |error| error.code().as_str()),
             violations: outcome.violations().map(|broken| broken.map(Violation::code).collect()),
             signed_out_everywhere: record.signed_out_everywhere,
-            sub: record.user.sub.as_deref(),
-            client_id: record.user.client_id.as_deref(),
-            source_ip: record.source_ip.as_deref(),
-            user_agent: record.user_agent.as_deref(),
+            sub: record.user.sub.as_deref().map(recorded),
+            client_id: record.user.client_id.as_deref().map(recorded),
+            source_ip: record.source_ip,
+            user_agent: record.user_agent.as_deref().map(recorded),
             cognito_request_id: record.cognito_request_id.as_deref(),
             cognito_request_ids: doubt.map(|doubt| doubt.request_ids.as_slice()),
             doubt: doubt.map(|doubt| doubt.cause.as_str()),
@@ -263,6 +267,26 @@ impl Metric {
     }
 }
 
+/// A text of a request as it is recorded: bounded, and without characters that could make its line look
+/// like another one.
+fn recorded(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_TEXT && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        Cow::Borrowed(text)
+    } else {
+        text.chars().filter(|&c| !is_deceptive(c)).take(MAX_TEXT).collect()
+    }
+}
+
+/// Control characters, those that set the direction of text (Unicode's `Bidi_Control`), and separators
+/// of lines and paragraphs.
+fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
+}
+
 /// Milliseconds since 1970 as a date and time, with all three digits, so that texts sort as times.
 fn timestamp(milliseconds: i64) -> String {
     let (seconds, rest) = (milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
@@ -273,6 +297,22 @@ fn timestamp(milliseconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_deceptive_characters_are_left_out_of_a_recorded_text() {
+        let plain = "ExampleApp/4.2 (naïve 🔑 한국어 עברית\u{a0}a\u{200d}b)";
+        assert_eq!(recorded(plain), plain);
+        let controls = ('\u{0}'..='\u{1f}').chain('\u{7f}'..='\u{9f}');
+        let bidi = ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}');
+        let others = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}'];
+        for c in controls.chain(bidi).chain(others) {
+            assert_eq!(recorded(&format!("a{c}b")), "ab", "{c:?}");
+        }
+        for c in ["x", "é", "🔑"] {
+            assert_eq!(recorded(&c.repeat(256)), c.repeat(256));
+            assert_eq!(recorded(&c.repeat(257)), c.repeat(256));
+        }
+    }
 
     #[test]
     fn a_timestamp_has_all_its_digits() {

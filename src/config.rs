@@ -1,7 +1,10 @@
 //! Settings from the environment, read once at the cold start.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use http::Uri;
+use http::uri::Scheme;
 use thiserror::Error;
 
 use crate::cognito;
@@ -23,7 +26,8 @@ pub struct Config {
     pub token: token::Expected,
     /// `password-policy.toml`, or the file that `PASSWORD_POLICY_FILE` names.
     pub policy: Policy,
-    /// `AWS_REGION`, what else chooses the endpoint in every AWS SDK, and the `COGNITO_…_TIMEOUT_MS`.
+    /// `AWS_REGION`, what else chooses the endpoint in every AWS SDK, `ALLOW_INSECURE_ENDPOINT`, and
+    /// the `COGNITO_…_TIMEOUT_MS`.
     pub cognito: cognito::Settings,
     /// `AWS_CA_BUNDLE`, or who vouches for the endpoint that is called.
     pub trust: Trust,
@@ -106,9 +110,7 @@ impl Config {
         let user_pool_id: UserPoolId = get("USER_POOL_ID")
             .ok_or(ConfigError::Missing { name: "USER_POOL_ID", expected: "a user pool's id" })?
             .parse()?;
-        let endpoint = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"]
-            .iter()
-            .find_map(|name| get(name));
+        let endpoint = endpoint(get)?;
         let region = match get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")) {
             Some(region) if region != user_pool_id.region() && endpoint.is_none() => {
                 return Err(ConfigError::OtherRegion {
@@ -177,6 +179,39 @@ fn trust(bundle: Option<String>, has_endpoint: bool, region: &str) -> Result<Tru
         None if has_endpoint || region.starts_with("cn-") => Ok(Trust::System),
         None => Ok(Trust::Amazon),
     }
+}
+
+/// The URL at which Cognito is called instead of AWS's own.
+///
+/// Passwords and tokens go there, so it must have TLS, unless it is on this machine.
+fn endpoint(get: impl Fn(&'static str) -> Option<String>) -> Result<Option<String>, ConfigError> {
+    let allow_insecure = switch("ALLOW_INSECURE_ENDPOINT", &get)?;
+    let names = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"];
+    let Some((name, value)) = names.into_iter().find_map(|name| Some((name, get(name)?))) else {
+        return Ok(None);
+    };
+    let is_allowed = value.parse().is_ok_and(|uri: Uri| match (uri.scheme(), uri.host()) {
+        (Some(scheme), Some(host)) if *scheme == Scheme::HTTP => {
+            allow_insecure || is_loopback(host)
+        }
+        (Some(scheme), Some(_)) => *scheme == Scheme::HTTPS,
+        _ => false,
+    });
+    if is_allowed {
+        Ok(Some(value))
+    } else {
+        let expected = "an https:// URL. An http:// URL is accepted only for this machine \
+            (localhost, 127.0.0.0/8, [::1]), or with ALLOW_INSECURE_ENDPOINT=true, which is never \
+            for production";
+        Err(ConfigError::Invalid { name, value, expected })
+    }
+}
+
+/// Whether a URL's host is this machine.
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
+        || host == format!("[{}]", Ipv6Addr::LOCALHOST)
 }
 
 fn switch(
@@ -304,6 +339,51 @@ mod tests {
         for path in ["/no/such.pem", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
             assert_refused(&[pool, ("AWS_CA_BUNDLE", path)], &["AWS_CA_BUNDLE", path]);
         }
+    }
+
+    #[test]
+    fn an_endpoint_without_tls_is_refused_unless_it_is_on_this_machine() {
+        let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
+        let specific = "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER";
+        let allowed = ("ALLOW_INSECURE_ENDPOINT", "true");
+        for url in [
+            "https://cognito.test",
+            "HTTPS://cognito.test:8443/path",
+            "http://localhost:9229",
+            "http://LOCALHOST",
+            "http://127.0.0.1:9229",
+            "http://127.8.9.10/path",
+            "http://[::1]:9229",
+        ] {
+            for name in [specific, "AWS_ENDPOINT_URL"] {
+                let config = config(&[pool, (name, url)]).unwrap();
+                assert_eq!(config.cognito.endpoint.as_deref(), Some(url));
+            }
+        }
+        for url in [
+            "http://cognito.test",
+            "http://192.0.2.1:9229",
+            "http://0.0.0.0:9229",
+            "http://[2001:db8::1]",
+            "http://localhost.cognito.test",
+            "http://127.0.0.1.cognito.test",
+            "http://localhost@cognito.test",
+            "http://localhost:9229@cognito.test",
+        ] {
+            for name in [specific, "AWS_ENDPOINT_URL"] {
+                assert_refused(&[pool, (name, url)], &[name, url, "ALLOW_INSECURE_ENDPOINT"]);
+                assert!(config(&[pool, (name, url), allowed]).is_ok(), "{url}");
+                let refused = ("ALLOW_INSECURE_ENDPOINT", "false");
+                assert_refused(&[pool, (name, url), refused], &[name, url]);
+            }
+        }
+        for url in ["cognito.test", "ftp://cognito.test", "/path", "https://", "http:// x"] {
+            assert_refused(&[pool, (specific, url), allowed], &[specific, url]);
+        }
+        assert_refused(
+            &[pool, ("ALLOW_INSECURE_ENDPOINT", "yes")],
+            &["ALLOW_INSECURE_ENDPOINT", "yes", "true or false"],
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
 use http::Response;
+use http::header::AUTHORIZATION;
 use lambda_http::aws_lambda_events::alb::AlbTargetGroupRequest;
 use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayV2httpRequest};
 use lambda_http::request::LambdaRequest;
@@ -23,6 +24,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::app::App;
+use crate::envelope::Envelope;
 use crate::error::Error;
 
 /// An event as it came, not yet read.
@@ -46,6 +48,7 @@ pub async fn serve(app: App) -> Result<(), lambda_runtime::Error> {
 pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>, Infallible> {
     let LambdaEvent { payload, context } = event;
     let payload = Zeroizing::new(Box::<str>::from(payload));
+    let envelope = Envelope::read(&payload);
     let mut empty = LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default());
     let handled = AtomicBool::new(false);
     let answer = async {
@@ -53,9 +56,12 @@ pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>
         empty = empty_request_of_the_source_of(&request);
         let body = take_body(&mut request).ok_or(NOT_BASE64)?;
         keep_repeated_headers(&mut request);
+        if envelope.has_several_tokens {
+            remove_tokens(&mut request);
+        }
         let handle = service_fn(async |request: Request| {
             handled.store(true, Ordering::Relaxed);
-            Ok::<_, Infallible>(Text(app.handle(request, &body).await))
+            Ok::<_, Infallible>(Text(app.handle(request, &body, envelope.record()).await))
         });
         let answer = Adapter::from(handle).call(LambdaEvent::new(request, context.clone())).await;
         Ok::<_, &str>(answer)
@@ -67,7 +73,7 @@ pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>
         Err(_panic) if handled.into_inner() => Error::Panicked,
         Err(_panic) => Error::MalformedRequest(NOT_HTTP.to_owned()),
     };
-    let refusal = Text(app.refuse(error, &context.request_id));
+    let refusal = Text(app.refuse(error, &context.request_id, &envelope.record()));
     let refuse = service_fn(|_: Request| ready(Ok(refusal.clone())));
     Adapter::from(refuse).call(LambdaEvent::new(empty, context.clone())).await
 }
@@ -130,5 +136,21 @@ fn keep_repeated_headers(request: &mut LambdaRequest) {
     };
     for name in all.keys() {
         last.remove(name);
+    }
+}
+
+/// Takes every token out of a request in which it is not clear which one counts.
+fn remove_tokens(request: &mut LambdaRequest) {
+    match request {
+        LambdaRequest::ApiGatewayV1(event) => {
+            event.headers.remove(AUTHORIZATION);
+            event.multi_value_headers.remove(AUTHORIZATION);
+        }
+        LambdaRequest::ApiGatewayV2(event) => drop(event.headers.remove(AUTHORIZATION)),
+        LambdaRequest::Alb(event) => {
+            event.headers.remove(AUTHORIZATION);
+            event.multi_value_headers.remove(AUTHORIZATION);
+        }
+        _ => {}
     }
 }

@@ -4,9 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
-use http::header::{HeaderName, USER_AGENT};
 use http::{HeaderMap, Method, Response};
-use lambda_http::request::RequestContext;
 use lambda_http::{Body, Context, Request, RequestExt as _};
 use tokio::time::Instant;
 
@@ -25,24 +23,19 @@ const TIME_TO_ANSWER: Duration = Duration::from_millis(250);
 /// When API Gateway gives up on an invocation.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(30);
 
-/// The longest text of a header, in code points, that is recorded.
-const MAX_TEXT: usize = 256;
-
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
 impl App {
     /// Answers one request; every failure is an answer too.
     ///
-    /// The body comes beside the request, from a buffer that is wiped, and not in it.
-    pub async fn handle(&self, request: Request, body: &[u8]) -> Response<Body> {
+    /// The body comes beside the request, from a buffer that is wiped, and not in it. The record has
+    /// what the event's envelope says.
+    pub async fn handle(
+        &self,
+        request: Request,
+        body: &[u8],
+        mut record: Record,
+    ) -> Response<Body> {
         let context = request.lambda_context();
         let route = Route::find(request.method(), request.raw_http_path());
-        let mut record = Record {
-            operation: route.as_ref().ok().map(Route::operation_id),
-            source_ip: source_ip(&request),
-            user_agent: header(request.headers(), &USER_AGENT).map(bounded),
-            ..Record::default()
-        };
         let answer = self.answer(route, &request, body, deadline(&context), &mut record);
         // Invocations share only what they read, so a panic leaves nothing half changed.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
@@ -52,8 +45,8 @@ impl App {
 
     /// Answers an event from which no request could be made.
     #[must_use]
-    pub fn refuse(&self, error: Error, request_id: &str) -> Response<Body> {
-        self.finish(Err(error), request_id, &Record::default())
+    pub fn refuse(&self, error: Error, request_id: &str, record: &Record) -> Response<Body> {
+        self.finish(Err(error), request_id, record)
     }
 
     async fn answer(
@@ -126,27 +119,4 @@ fn deadline(context: &Context) -> Instant {
     // while the function runs.
     let time_left = context.deadline().duration_since(SystemTime::now()).unwrap_or(GATEWAY_LIMIT);
     Instant::now() + time_left.saturating_sub(TIME_TO_ANSWER)
-}
-
-/// The client's address as the gateway saw it, which no client can forge.
-fn source_ip(request: &Request) -> Option<String> {
-    match request.request_context_ref()? {
-        RequestContext::ApiGatewayV1(context) => context.identity.source_ip.clone(),
-        RequestContext::ApiGatewayV2(context) => context.http.source_ip.clone(),
-        // A load balancer appends the address to the header that the client sent.
-        RequestContext::Alb(_) => {
-            let addresses = header(request.headers(), &FORWARDED_FOR)?;
-            addresses.rsplit(',').next().map(|address| bounded(address.trim()))
-        }
-        _ => None,
-    }
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// A client's text, cut at a length that no honest one reaches.
-fn bounded(text: &str) -> String {
-    text.chars().take(MAX_TEXT).collect()
 }

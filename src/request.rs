@@ -40,17 +40,19 @@ pub struct ChangePasswordBody {
 impl Route {
     /// Finds the route by the last segment of the path.
     ///
-    /// One segment may stand before it, since REST APIs put the stage there, and a slash after it.
+    /// A stage and the base path of a domain name may stand before it, and a slash after it. Anything
+    /// that a gateway could have read as another path is no route.
     pub fn find(method: &Method, path: &str) -> Result<Self, Error> {
-        let path = path.strip_suffix('/').unwrap_or(path);
-        let mut segments = path.rsplit('/');
-        let (last, rest) = (segments.next().unwrap_or_default(), segments.collect::<Vec<_>>());
-        let prefixed = matches!(rest.as_slice(), [""] | [_, ""]);
-        let (route, allow) = match last {
-            "change-password" if prefixed => (Self::ChangePassword, "POST"),
-            "password-policy" if prefixed => (Self::PasswordPolicy, "GET, HEAD"),
+        let relative = path.strip_prefix('/').ok_or(Error::NotFound)?;
+        let mut segments = relative.strip_suffix('/').unwrap_or(relative).rsplit('/');
+        let (route, allow) = match segments.next() {
+            Some("change-password") => (Self::ChangePassword, "POST"),
+            Some("password-policy") => (Self::PasswordPolicy, "GET, HEAD"),
             _ => return Err(Error::NotFound),
         };
+        if !segments.all(is_plain_segment) {
+            return Err(Error::NotFound);
+        }
         if allow.split(", ").any(|allowed| allowed == method.as_str()) {
             Ok(route)
         } else {
@@ -68,20 +70,33 @@ impl Route {
     }
 }
 
+/// Whether a segment of a path reads the same to everyone: letters, digits, `-` and `_`.
+fn is_plain_segment(segment: &str) -> bool {
+    !segment.is_empty()
+        && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
 /// Reads the one bearer token of the `Authorization` header (RFC 6750, section 2.1).
+///
+/// A token may also stand there without `Bearer`. API Gateway's authorizer accepts that, and a client
+/// that got a 401 after it would fetch one new token after another.
 pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Error> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
         return Err(Error::MissingToken);
     };
-    match value.to_str().ok().and_then(|value| value.split_once(' ')) {
-        Some((scheme, token))
-            if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() =>
-        {
-            Ok(token.trim())
-        }
+    let value = value.to_str().map_err(|_| Error::MissingToken)?.trim();
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        None if is_jwt_like(value) => Ok(value),
         _ => Err(Error::MissingToken),
     }
+}
+
+/// Whether a text is three parts of base64url, with dots between them.
+fn is_jwt_like(text: &str) -> bool {
+    // The alphabet of base64url happens to be that of plain segments.
+    text.split('.').count() == 3 && text.split('.').all(is_plain_segment)
 }
 
 /// Refuses a body that does not say it is JSON; parameters such as `charset` are ignored.
@@ -185,14 +200,17 @@ impl<'de> Visitor<'de> for BodyReader<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self::Value, A::Error> {
+        // An optional field that is `null` is absent, but still appears.
         let (mut previous, mut proposed, mut sign_out) = (None, None, None);
         while let Some(name) = fields.next_key::<String>()? {
             match name.as_str() {
                 PREVIOUS => {
                     self.refuse_if(previous.is_some(), Fault::Repeated(PREVIOUS))?;
-                    let text: String = self.value(Fault::NotAString(PREVIOUS), &mut fields)?;
-                    self.refuse_if(text.is_empty(), Fault::Empty(PREVIOUS))?;
-                    previous = Some(Password::from(text));
+                    let text: Option<String> =
+                        self.value(Fault::NotAString(PREVIOUS), &mut fields)?;
+                    let is_empty = text.as_ref().is_some_and(String::is_empty);
+                    self.refuse_if(is_empty, Fault::Empty(PREVIOUS))?;
+                    previous = Some(text.map(Password::from));
                 }
                 PROPOSED => {
                     self.refuse_if(proposed.is_some(), Fault::Repeated(PROPOSED))?;
@@ -201,16 +219,18 @@ impl<'de> Visitor<'de> for BodyReader<'_> {
                 }
                 SIGN_OUT => {
                     self.refuse_if(sign_out.is_some(), Fault::Repeated(SIGN_OUT))?;
-                    sign_out = Some(self.value(Fault::NotABoolean(SIGN_OUT), &mut fields)?);
+                    let value: Option<bool> =
+                        self.value(Fault::NotABoolean(SIGN_OUT), &mut fields)?;
+                    sign_out = Some(value);
                 }
                 _ => self.refuse_if(true, Fault::Unknown(name))?,
             }
         }
         proposed
             .map(|proposed| ChangePasswordBody {
-                previous,
+                previous: previous.flatten(),
                 proposed,
-                sign_out_everywhere: sign_out.unwrap_or(false),
+                sign_out_everywhere: sign_out.flatten().unwrap_or(false),
             })
             .ok_or_else(|| self.fault(Fault::Missing(PROPOSED)))
     }
@@ -243,12 +263,15 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     #[test]
-    fn routes_are_found_behind_one_prefix_and_a_trailing_slash() {
+    fn routes_are_found_behind_plain_prefixes_and_before_a_trailing_slash() {
         let found = [
             ("POST", "/change-password", Route::ChangePassword),
             ("POST", "/change-password/", Route::ChangePassword),
             ("POST", "/prod/change-password", Route::ChangePassword),
             ("POST", "/prod/change-password/", Route::ChangePassword),
+            ("POST", "/accounts/prod/change-password", Route::ChangePassword),
+            ("POST", "/v1/My_Accounts/eu-west-1/change-password/", Route::ChangePassword),
+            ("POST", "/change-password/change-password", Route::ChangePassword),
             ("GET", "/password-policy", Route::PasswordPolicy),
             ("HEAD", "/v1/password-policy", Route::PasswordPolicy),
         ];
@@ -260,8 +283,29 @@ mod tests {
 
     #[test]
     fn other_paths_and_methods_are_refused() {
-        for path in ["", "/", "change-password", "/a/b/change-password", "/change-passwords", "//"]
-        {
+        for path in [
+            "",
+            "/",
+            "//",
+            "change-password",
+            "prod/change-password",
+            "/change-passwords",
+            "/change-password//",
+            "//change-password",
+            "/prod//change-password",
+            "/./change-password",
+            "/../change-password",
+            "/prod/../change-password",
+            "/.well-known/change-password",
+            "/v1.2/change-password",
+            "/a%2Fb/change-password",
+            "/%2e%2e/change-password",
+            "/a b/change-password",
+            "/a;b/change-password",
+            "/a\\b/change-password",
+            "/ä/change-password",
+            "/\0/change-password",
+        ] {
             let found = Route::find(&Method::POST, path);
             assert!(matches!(found, Err(Error::NotFound)), "{path}: {found:?}");
         }
@@ -282,20 +326,29 @@ mod tests {
     }
 
     #[test]
-    fn exactly_one_bearer_token_is_usable() {
-        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c "] {
+    fn exactly_one_token_is_usable_with_or_without_its_scheme() {
+        for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c ", "a.b.c", " a.b.c "] {
             let headers = headers(&AUTHORIZATION, &[value.as_bytes()]);
             assert_eq!(bearer_token(&headers).unwrap(), "a.b.c", "{value}");
         }
-        let unusable: [&[&[u8]]; 8] = [
+        let unusable: [&[&[u8]]; 17] = [
             &[],
             &[b""],
             &[b"Bearer"],
             &[b"Bearer "],
-            &[b"a.b.c"],
+            &[b"a.b"],
+            &[b"a.b.c.d"],
+            &[b"a..c"],
+            &[b"a.b.c="],
+            &[b"a.b c"],
+            &[b"a.b.c,d.e.f"],
+            &[b"a.b.c, Bearer d.e.f"],
             &[b"Basic ZGVtbzpkZW1v"],
+            &[b"Basic a.b.c"],
+            &[b"Bearer:a.b.c"],
             &[b"Bearer \xff\xfe"],
             &[b"Bearer a.b.c", b"Bearer d.e.f"],
+            &[b"a.b.c", b"a.b.c"],
         ];
         for values in unusable {
             let found = headers(&AUTHORIZATION, values);
@@ -329,6 +382,13 @@ mod tests {
     }
 
     #[test]
+    fn null_means_that_an_optional_field_is_absent() {
+        let body = r#"{"previousPassword":null,"proposedPassword":"x","signOutEverywhere":null}"#;
+        let body = ChangePasswordBody::parse(body.as_bytes()).unwrap();
+        assert!(body.previous.is_none() && !body.sign_out_everywhere);
+    }
+
+    #[test]
     fn two_passwords_of_256_escaped_code_points_fit() {
         let password = r"\ud83d\udd11".repeat(256);
         let body = format!(
@@ -358,6 +418,8 @@ mod tests {
             (r#"{"previousPassword":"hunter2"}"#, "`proposedPassword` is missing"),
             (r#"{"signOutEverywhere":"hunter2"}"#, "`signOutEverywhere` is not true or false"),
             (r#"{"proposedPassword":"hunter2","proposedPassword":"hunter2"}"#, "more than once"),
+            (r#"{"previousPassword":null,"previousPassword":"hunter2"}"#, "more than once"),
+            (r#"{"signOutEverywhere":null,"signOutEverywhere":null}"#, "more than once"),
             (r#"{"newPassword":"hunter2"}"#, "`newPassword` is not known"),
             (r#"{"hunter2":1}"#, "a field that is not known"),
         ];

@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::credentials::AccessToken;
+use crate::json::Members;
 
 /// The scope without which Cognito refuses `ChangePassword`.
 ///
@@ -24,7 +25,7 @@ pub const REQUIRED_SCOPE: &str = "aws.cognito.signin.user.admin";
 /// no token that could reach us through either is refused for its length.
 const MAX_LENGTH: usize = 16 * 1024;
 
-/// How long after `exp` a token is still sent on, in case our clock is ahead of Cognito's.
+/// How long after `exp` and before `nbf` a token is still sent on, in case our clock is not Cognito's.
 const LEEWAY: Duration = Duration::from_secs(30);
 
 /// What an access token of this deployment looks like.
@@ -79,6 +80,15 @@ pub enum TokenFault {
     /// `exp` is missing or past.
     #[error("The token has expired.")]
     Expired,
+    /// `nbf` is in the future.
+    #[error("The token is not valid yet.")]
+    NotYetValid,
+    /// The header has `crit`, which Cognito never sets (RFC 7515, section 4.1.11).
+    #[error("The token's header has the parameter `crit`, which this service does not support.")]
+    CriticalExtension,
+    /// `cognito:groups` is not an array of strings.
+    #[error("The token's `cognito:groups` is not an array of group names.")]
+    InvalidGroups,
     /// `scope` lacks [`REQUIRED_SCOPE`].
     #[error("The token lacks the scope `{REQUIRED_SCOPE}`.")]
     MissingScope,
@@ -93,12 +103,6 @@ pub enum TokenFault {
     UserGone,
 }
 
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-}
-
-#[derive(Deserialize)]
 struct Claims {
     token_use: Option<String>,
     iss: Option<String>,
@@ -106,10 +110,11 @@ struct Claims {
     scope: Option<String>,
     sub: Option<String>,
     username: Option<String>,
-    #[serde(default, rename = "cognito:groups")]
     groups: Vec<String>,
     /// A `NumericDate` (RFC 7519, section 2): seconds, not necessarily whole ones.
     exp: Option<f64>,
+    /// Likewise.
+    nbf: Option<f64>,
 }
 
 impl CheckedToken {
@@ -119,7 +124,7 @@ impl CheckedToken {
     ///
     /// The first fault found; a missing scope comes last, since it is a `403` and the rest are `401`.
     pub fn parse(raw: &str, expected: &Expected, now: SystemTime) -> Result<Self, TokenFault> {
-        let claims = read_claims(raw).ok_or(TokenFault::NotAJwt)?;
+        let claims = Claims::read(raw)?;
         match claims.token_use.as_deref() {
             Some("access") => {}
             Some("id") => return Err(TokenFault::IdToken),
@@ -134,6 +139,9 @@ impl CheckedToken {
         }
         if !claims.exp.is_some_and(|exp| is_current(exp, now)) {
             return Err(TokenFault::Expired);
+        }
+        if claims.nbf.is_some_and(|nbf| !has_begun(nbf, now)) {
+            return Err(TokenFault::NotYetValid);
         }
         let mut scopes = claims.scope.as_deref().unwrap_or_default().split(' ');
         if !scopes.any(|scope| scope == REQUIRED_SCOPE) {
@@ -151,26 +159,74 @@ impl CheckedToken {
     }
 }
 
-fn read_claims(raw: &str) -> Option<Claims> {
+impl Claims {
+    fn read(raw: &str) -> Result<Self, TokenFault> {
+        let (header, claims) = decode(raw).ok_or(TokenFault::NotAJwt)?;
+        let header = distinct_members(&header)?;
+        // Cognito signs with RS256 and nothing else, so `alg: none` and HMAC tricks end here.
+        if header.text("alg").as_deref() != Some("RS256") {
+            return Err(TokenFault::NotAJwt);
+        }
+        if header.get("crit").is_some() {
+            return Err(TokenFault::CriticalExtension);
+        }
+        let claims = distinct_members(&claims)?;
+        let groups = claims.get("cognito:groups").map_or(Ok(vec![]), |groups| {
+            serde_json::from_str(groups.get()).map_err(|_| TokenFault::InvalidGroups)
+        })?;
+        Ok(Self {
+            token_use: optional(&claims, "token_use")?,
+            iss: optional(&claims, "iss")?,
+            client_id: optional(&claims, "client_id")?,
+            scope: optional(&claims, "scope")?,
+            sub: optional(&claims, "sub")?,
+            username: optional(&claims, "username")?,
+            groups,
+            exp: optional(&claims, "exp")?,
+            nbf: optional(&claims, "nbf")?,
+        })
+    }
+}
+
+/// The texts of the header and the claims.
+fn decode(raw: &str) -> Option<(String, String)> {
     if raw.len() > MAX_LENGTH {
         return None;
     }
-    let mut parts = raw.split('.');
-    let (header, claims, signature) = (parts.next()?, parts.next()?, parts.next()?);
-    if parts.next().is_some() || URL_SAFE_NO_PAD.decode(signature).ok()?.is_empty() {
+    let mut parts = raw.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let (header, claims, signature) = (parts.next()??, parts.next()??, parts.next()??);
+    if parts.next().is_some() || signature.is_empty() {
         return None;
     }
-    // Cognito signs with RS256 and nothing else, so `alg: none` and HMAC tricks end here.
-    (decode::<Header>(header)?.alg == "RS256").then(|| decode(claims))?
+    Some((String::from_utf8(header).ok()?, String::from_utf8(claims).ok()?))
 }
 
-fn decode<T: DeserializeOwned>(part: &str) -> Option<T> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
+/// Reads an object in which no name repeats: of two claims with one name, we and Cognito might read
+/// different ones.
+fn distinct_members(json: &str) -> Result<Members<'_>, TokenFault> {
+    let members = Members::parse(json).filter(|members| !members.has_repeated_names());
+    members.ok_or(TokenFault::NotAJwt)
+}
+
+/// Reads a claim that may be missing or `null`.
+fn optional<'a, T: Deserialize<'a>>(
+    claims: &Members<'a>,
+    name: &str,
+) -> Result<Option<T>, TokenFault> {
+    let read = |claim: &'a RawValue| serde_json::from_str::<Option<T>>(claim.get());
+    claims.get(name).map_or(Ok(None), read).map_err(|_| TokenFault::NotAJwt)
 }
 
 fn is_current(exp: f64, now: SystemTime) -> bool {
-    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    exp + LEEWAY.as_secs_f64() > now.as_secs_f64()
+    exp + LEEWAY.as_secs_f64() > seconds(now)
+}
+
+fn has_begun(nbf: f64, now: SystemTime) -> bool {
+    nbf <= seconds(now) + LEEWAY.as_secs_f64()
+}
+
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]
@@ -213,7 +269,7 @@ mod tests {
 
     #[test]
     fn each_wrong_claim_has_its_own_fault() {
-        let cases: [(&str, Value, TokenFault); 16] = [
+        let cases: [(&str, Value, TokenFault); 23] = [
             ("token_use", json!("id"), TokenFault::IdToken),
             ("token_use", json!("refresh"), TokenFault::NotAnAccessToken),
             ("token_use", Value::Null, TokenFault::NotAnAccessToken),
@@ -227,6 +283,13 @@ mod tests {
             ("exp", json!(-1e300), TokenFault::Expired),
             ("exp", Value::Null, TokenFault::Expired),
             ("exp", json!("soon"), TokenFault::NotAJwt),
+            ("nbf", json!(NOW + 31), TokenFault::NotYetValid),
+            ("nbf", json!(1e300), TokenFault::NotYetValid),
+            ("nbf", json!("now"), TokenFault::NotAJwt),
+            ("cognito:groups", json!("admins"), TokenFault::InvalidGroups),
+            ("cognito:groups", json!(["admins", 7]), TokenFault::InvalidGroups),
+            ("cognito:groups", json!({ "admins": true }), TokenFault::InvalidGroups),
+            ("cognito:groups", Value::Null, TokenFault::InvalidGroups),
             ("scope", json!("openid"), TokenFault::MissingScope),
             ("scope", json!("aws.cognito.signin.user.admin.more"), TokenFault::MissingScope),
             ("scope", Value::Null, TokenFault::MissingScope),
@@ -241,6 +304,45 @@ mod tests {
     fn the_clock_may_be_half_a_minute_off() {
         assert!(check(|claims| claims["exp"] = json!(NOW - 29)).is_ok());
         assert!(check(|claims| claims["exp"] = json!(1e18)).is_ok());
+        assert!(check(|claims| claims["nbf"] = json!(NOW + 30)).is_ok());
+        assert!(check(|claims| claims["nbf"] = json!(0)).is_ok());
+    }
+
+    #[test]
+    fn group_names_are_read() {
+        let user = check(|claims| claims["cognito:groups"] = json!(["staff", ""])).unwrap().user;
+        assert_eq!(user.groups, ["staff", ""]);
+    }
+
+    #[test]
+    fn a_header_with_critical_extensions_is_refused() {
+        for crit in [json!(["b64"]), json!([]), Value::Null] {
+            let raw = token(&json!({ "alg": "RS256", "crit": crit }), &claims());
+            assert_eq!(check_raw(&raw).err(), Some(TokenFault::CriticalExtension));
+        }
+    }
+
+    #[test]
+    fn header_and_claims_are_objects_in_which_no_name_repeats() {
+        let sound = claims().to_string();
+        let member = |text: &str| sound.replacen('{', &format!("{{{text},"), 1);
+        // The order in which derived code would read an array as the claims.
+        let array = json!(["access", "https://issuer", "app", REQUIRED_SCOPE, "5b1d", "demo", []]);
+        let array = array.to_string().replace("[]]", &format!("[],{}]", NOW + 300));
+        let header = r#"{"alg":"RS256"}"#.to_owned();
+        for (header, claims) in [
+            (r#"["RS256"]"#.to_owned(), sound.clone()),
+            (r#"{"alg":"RS256","alg":"RS256"}"#.to_owned(), sound.clone()),
+            (r#"{"alg":"RS256","kid":"a","kid":"a"}"#.to_owned(), sound.clone()),
+            (header.clone(), array),
+            (header.clone(), member(r#""sub":"5b1d""#)),
+            (header.clone(), member(r#""s\u0075b":"5b1d""#)),
+            (header.clone(), member(r#""device":1,"device":1"#)),
+        ] {
+            let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
+            let raw = format!("{}.{}.c2lnbmF0dXJl", encode(&header), encode(&claims));
+            assert_eq!(check_raw(&raw).err(), Some(TokenFault::NotAJwt), "{header} {claims}");
+        }
     }
 
     #[test]

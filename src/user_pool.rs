@@ -41,13 +41,28 @@ impl UserPoolId {
         self.0.split_once('_').map_or("", |(region, _)| region)
     }
 
-    /// The issuer of the pool's tokens; the partition of China has a domain of its own.
+    /// The issuer of the pool's tokens.
     #[must_use]
     pub fn issuer(&self) -> String {
         let region = self.region();
-        let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-        format!("https://cognito-idp.{region}.{domain}/{}", self.0)
+        format!("https://cognito-idp.{region}.{}/{}", dns_suffix(region), self.0)
     }
+}
+
+/// The DNS suffix of a region's partition.
+///
+/// Source: `partitions.json` of the AWS SDKs. `aws` and `aws-us-gov` have the same suffix.
+fn dns_suffix(region: &str) -> &'static str {
+    let known = [
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+        ("us-isof-", "csp.hci.ic.gov"),
+    ];
+    let found = known.into_iter().find(|(prefix, _)| region.starts_with(prefix));
+    found.map_or("amazonaws.com", |(_, suffix)| suffix)
 }
 
 #[cfg(test)]
@@ -56,14 +71,22 @@ mod tests {
 
     #[test]
     fn the_region_and_the_issuer_follow_from_the_id() {
-        let pool: UserPoolId = "eu-west-1_Ab12".parse().unwrap();
-        assert_eq!(pool.region(), "eu-west-1");
-        assert_eq!(pool.issuer(), "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12");
-        let pool: UserPoolId = "cn-north-1_Ab12".parse().unwrap();
-        assert_eq!(
-            pool.issuer(),
-            "https://cognito-idp.cn-north-1.amazonaws.com.cn/cn-north-1_Ab12"
-        );
+        for (region, suffix) in [
+            ("eu-west-1", "amazonaws.com"),
+            ("us-east-1", "amazonaws.com"),
+            ("us-gov-west-1", "amazonaws.com"),
+            ("cn-north-1", "amazonaws.com.cn"),
+            ("eusc-de-east-1", "amazonaws.eu"),
+            ("us-iso-east-1", "c2s.ic.gov"),
+            ("us-isob-east-1", "sc2s.sgov.gov"),
+            ("eu-isoe-west-1", "cloud.adc-e.uk"),
+            ("us-isof-south-1", "csp.hci.ic.gov"),
+        ] {
+            let pool: UserPoolId = format!("{region}_Ab12").parse().unwrap();
+            assert_eq!(pool.region(), region);
+            let issuer = format!("https://cognito-idp.{region}.{suffix}/{region}_Ab12");
+            assert_eq!(pool.issuer(), issuer);
+        }
     }
 
     #[test]

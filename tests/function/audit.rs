@@ -120,6 +120,154 @@ async fn the_address_is_the_one_that_the_gateway_saw() {
     }
 }
 
+/// A sound event of each source, in which the headers stand in a list where the source knows lists.
+fn sources(user_agent: &str, address: &str) -> [(&'static str, Value); 4] {
+    let forwarded = format!("192.0.2.1, {address}");
+    let mut http = sample("http-api");
+    http["requestContext"]["http"]["sourceIp"] = address.into();
+    http["headers"]["user-agent"] = user_agent.into();
+    let mut rest = sample("rest-api");
+    rest["requestContext"]["identity"]["sourceIp"] = address.into();
+    rest["headers"]["User-Agent"] = user_agent.into();
+    rest["multiValueHeaders"]["User-Agent"] = json!([user_agent]);
+    let mut alb = sample("alb");
+    alb["headers"]["user-agent"] = user_agent.into();
+    alb["headers"]["x-forwarded-for"] = forwarded.clone().into();
+    let mut lists = sample("alb");
+    let headers = lists["headers"].as_object().unwrap();
+    let headers: serde_json::Map<_, _> =
+        headers.iter().map(|(name, value)| (name.clone(), json!([value]))).collect();
+    lists["headers"] = Value::Null;
+    lists["multiValueHeaders"] = headers.into();
+    lists["multiValueHeaders"]["user-agent"] = json!([user_agent]);
+    lists["multiValueHeaders"]["x-forwarded-for"] = json!(["192.0.2.2", forwarded]);
+    [("HTTP API", http), ("REST API", rest), ("load balancer", alb), ("lists", lists)]
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_read_is_recorded_with_its_operation_address_and_agent() {
+    let function = Function::start().await;
+    let faults = ["query", "host", "header value", "header name", "header type", "context"];
+    for (number, fault) in faults.into_iter().enumerate() {
+        let user_agent = format!("Unreadable/{number}");
+        for (source, mut event) in sources(&user_agent, "203.0.113.90") {
+            let place = if event["headers"].is_null() { "multiValueHeaders" } else { "headers" };
+            let headers = &mut event[place];
+            match fault {
+                "query" if source == "HTTP API" => event["rawQueryString"] = "a=b c".into(),
+                "query" => event["queryStringParameters"] = json!({ "a": 7 }),
+                "host" => {
+                    for place in ["headers", "multiValueHeaders"] {
+                        if let Some(headers) = event[place].as_object_mut() {
+                            headers.retain(|name, _| !name.eq_ignore_ascii_case("host"));
+                        }
+                    }
+                    event["headers"]["host"] = json!("a b");
+                }
+                "header value" => headers["x-note"] = json!("\u{1}"),
+                "header name" => headers["x note"] = json!("a name with a space"),
+                "header type" => headers["x-note"] = json!({ "a": 1 }),
+                _ => event["isBase64Encoded"] = json!("false"),
+            }
+            let before = outcomes().filter(|line| line["user_agent"] == user_agent).count();
+            function.invoke(&event).await.assert_problem(400, "malformed_request");
+            let lines: Vec<_> =
+                outcomes().filter(|line| line["user_agent"] == user_agent).collect();
+            assert_eq!(lines.len(), before + 1, "{source}, {fault}");
+            let line = lines.last().unwrap();
+            assert_eq!(line["operation"], "changePassword", "{source}, {fault}");
+            assert_eq!(line["source_ip"], "203.0.113.90", "{source}, {fault}");
+            assert_eq!(line["code"], "malformed_request", "{source}, {fault}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_before_the_handler_is_recorded_with_its_operation_address_and_agent() {
+    let function = Function::start().await;
+    let user_agent = "Panic-in-translation/1";
+    for (source, mut event) in sources(user_agent, "203.0.113.91") {
+        let path = if source == "HTTP API" { "rawPath" } else { "path" };
+        event[path] = format!("/{}/change-password", "x".repeat(70_000)).into();
+        let before = outcomes().filter(|line| line["user_agent"] == user_agent).count();
+        function.invoke(&event).await.assert_problem(400, "malformed_request");
+        let lines: Vec<_> = outcomes().filter(|line| line["user_agent"] == user_agent).collect();
+        assert_eq!(lines.len(), before + 1, "{source}");
+        assert_eq!(lines[before]["operation"], "changePassword", "{source}");
+        assert_eq!(lines[before]["source_ip"], "203.0.113.91", "{source}");
+    }
+}
+
+#[tokio::test]
+async fn recorded_texts_are_bounded_and_have_no_characters_that_deceive_a_reader() {
+    let function = Function::start().await;
+    let odd = "\u{0}\n\u{1b}[2J\u{7f}\u{85}\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\
+        \u{202e}\u{2066}\u{2069}";
+    let long = format!("{odd}{}", "é".repeat(300));
+    let clean = |prefix: &str| format!("{prefix}[2J{}", "é".repeat(256 - prefix.len() - 3));
+    // Header values have no line breaks in a request, but an event may hold any text.
+    let mut event = sample("http-api");
+    event["headers"]["user-agent"] = format!("Deceive/1{long}").into();
+    event["requestContext"]["http"]["sourceIp"] = "203.0.113.92".into();
+    function.invoke(&event).await;
+    let agent = clean("Deceive/1");
+    let line = outcomes().find(|line| line["user_agent"] == agent.as_str());
+    assert!(line.is_some_and(|line| line["source_ip"] == "203.0.113.92"));
+
+    let open = Function::start_for_any_client().await;
+    let token = open.cognito.mint("demo", |jwt| {
+        jwt.claims.insert("sub".into(), format!("sub-of-deceiver{long}").into());
+        jwt.claims.insert("client_id".into(), format!("client-of-deceiver{long}").into());
+    });
+    open.invoke(&post(&token, &change())).await;
+    let sub = clean("sub-of-deceiver");
+    let line = outcomes().find(|line| line["sub"] == sub.as_str()).expect("the sub is cleaned");
+    assert_eq!(line["client_id"], clean("client-of-deceiver"));
+}
+
+#[tokio::test]
+async fn an_address_that_is_no_ip_address_is_left_out() {
+    let function = Function::start().await;
+    let rows = [
+        ("198.51.100.7", Some("198.51.100.7")),
+        ("2001:db8::7", Some("2001:db8::7")),
+        ("198.51.100.7:41234", Some("198.51.100.7")),
+        ("[2001:db8::7]:41234", Some("2001:db8::7")),
+        ("198.51.100", None),
+        ("unknown", None),
+        ("", None),
+        ("<script>", None),
+    ];
+    for (number, (address, expected)) in rows.into_iter().enumerate() {
+        let user_agent = format!("Address/{number}");
+        for (source, event) in sources(&user_agent, address) {
+            let before = outcomes().filter(|line| line["user_agent"] == user_agent).count();
+            function.invoke(&event).await;
+            let lines: Vec<_> =
+                outcomes().filter(|line| line["user_agent"] == user_agent).collect();
+            let found = lines[before].get("source_ip").and_then(Value::as_str);
+            assert_eq!(found, expected, "{source}, {address:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_claims_of_a_token_that_fails_the_pre_check_are_not_recorded() {
+    let trail = Trail::start("Unproven/1").await;
+    for (claim, value) in [("exp", json!(1)), ("iss", json!("https://elsewhere"))] {
+        let cognito = &trail.function.cognito;
+        let token = cognito.mint("demo", |jwt| drop(jwt.claims.insert(claim.into(), value)));
+        let mut event = post(&token, &change());
+        event["headers"]["user-agent"] = trail.user_agent.into();
+        trail.function.invoke(&event).await.assert_problem(401, "invalid_token");
+    }
+    let lines = trail.lines();
+    assert_eq!(lines.len(), 2);
+    for line in lines {
+        assert!(line.get("sub").is_none() && line.get("client_id").is_none(), "{line}");
+    }
+}
+
 #[tokio::test]
 async fn the_metrics_are_those_that_the_line_has_values_for() {
     let trail = Trail::start("Metrics/1").await;

@@ -62,6 +62,7 @@ async fn every_sample_gives_what_its_name_says() {
         }
         let reply = function.invoke(&event).await;
         assert_eq!((reply.status, reply.code().as_deref()), (status, code), "{name}: {reply:?}");
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{name}");
         if status == 204 {
             assert_eq!(reply.body, "", "{name}");
             function.assert_password("Wrong-Cow-8-Generator");

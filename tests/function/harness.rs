@@ -51,6 +51,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) options: Options,
     /// Another policy than the built-in one.
     pub(crate) policy: Option<&'a str>,
+    /// Whether the tokens of every app client are accepted.
+    pub(crate) any_client: bool,
     /// Another time for a call than [`CALL_TIMEOUT`].
     pub(crate) call_timeout: Option<Duration>,
     /// What happens to requests, each once and in this order.
@@ -88,6 +90,11 @@ impl Function {
         Self::start_as(Setup { policy: Some(policy), ..Setup::default() }, |way| way).await
     }
 
+    /// A function that accepts the tokens of every app client of the pool.
+    pub(crate) async fn start_for_any_client() -> Self {
+        Self::start_as(Setup { any_client: true, ..Setup::default() }, |way| way).await
+    }
+
     /// A function that calls another address than the fake's.
     pub(crate) async fn start_calling(endpoint: &str) -> Self {
         Self::start_by_way_of(|way| Way { endpoint: endpoint.to_owned(), ..way }).await
@@ -100,9 +107,9 @@ impl Function {
 
     /// A function with a proxy before the fake, in which the faults of the setup happen.
     pub(crate) async fn start_behind(setup: Setup<'_>) -> Self {
-        let Setup { options, policy, call_timeout, faults, lasting } = setup;
+        let Setup { options, policy, any_client, call_timeout, faults, lasting } = setup;
         let late = proxy::Late::default();
-        let setup = Setup { options, policy, call_timeout, ..Setup::default() };
+        let setup = Setup { options, policy, any_client, call_timeout, ..Setup::default() };
         let function = Self::start_as(setup, |way| {
             let endpoint = proxy::start(&way.endpoint, faults, lasting, late.clone());
             Way { endpoint, ..way }
@@ -117,7 +124,7 @@ impl Function {
         cognito.add_user(User::new("demo", OLD));
         let mut config = Config::from_lookup(|name| match name {
             "USER_POOL_ID" => Some(cognito.pool_id().to_owned()),
-            "USER_POOL_CLIENT_IDS" => Some(cognito.client_id().to_owned()),
+            "USER_POOL_CLIENT_IDS" if !setup.any_client => Some(cognito.client_id().to_owned()),
             "COGNITO_CONNECT_TIMEOUT_MS" => Some("1500".into()),
             _ => None,
         })

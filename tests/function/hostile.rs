@@ -1,6 +1,7 @@
 //! What no client of ours sends: every row says what it gets, and properties say it of the rest.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpConnector,
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::harness::{
-    Function, OLD, REQUEST_ID, Reply, Way, assert_no_secret, change, log, post, sample,
+    Function, NEW, OLD, REQUEST_ID, Reply, Way, assert_no_secret, change, log, post, sample,
 };
 
 /// What a row gets: a status, a problem's code unless it succeeds, and how often Cognito was asked.
@@ -76,6 +77,17 @@ fn bodies(function: &Function) -> Vec<Row> {
         ("deep arrays", "[".repeat(8000), MALFORMED),
         ("deep objects", r#"{"a":"#.repeat(1600), MALFORMED),
         ("a deep value", proposed(&("[".repeat(3000) + &"]".repeat(3000))), MALFORMED),
+        (
+            "null as an optional password",
+            r#"{"previousPassword":null,"proposedPassword":"x"}"#.into(),
+            VIOLATION,
+        ),
+        (
+            "null as the sign-out",
+            proposed(&format!(r#""{NEW}","signOutEverywhere":null"#)),
+            CHANGED,
+        ),
+        ("null as the new password", proposed("null"), MALFORMED),
         ("a repeated key", proposed(r#""x","proposedPassword":"x""#), MALFORMED),
         ("a key repeated by an escape", proposed(r#""x","proposed\u0050assword":"x""#), MALFORMED),
         ("a huge exponent", proposed("1e999999999"), MALFORMED),
@@ -131,6 +143,9 @@ fn tokens(function: &Function) -> Vec<Row> {
     let alg = |alg: &str| {
         function.cognito.mint("demo", |jwt| drop(jwt.header.insert("alg".into(), alg.into())))
     };
+    let crit = |value: Value| {
+        function.cognito.mint("demo", |jwt| drop(jwt.header.insert("crit".into(), value)))
+    };
     let part = |json: &str| URL_SAFE_NO_PAD.encode(json);
     let header = part(r#"{"alg":"RS256"}"#);
     let sound = &function.token;
@@ -156,6 +171,25 @@ fn tokens(function: &Function) -> Vec<Row> {
             format!("{header}.{}.c2ln", part(r#"{"sub":"\ud800"}"#)),
             INVALID_TOKEN,
         ),
+        (
+            "claims as a list",
+            format!("{header}.{}.c2ln", part(&list_of_claims(sound))),
+            INVALID_TOKEN,
+        ),
+        (
+            "a header as a list",
+            sound.replacen(sound.split('.').next().unwrap(), &part(r#"["RS256"]"#), 1),
+            INVALID_TOKEN,
+        ),
+        ("a claim unknown to us given twice", repeat_claim(sound), INVALID_TOKEN),
+        ("nbf in an hour", mint("nbf", json!(in_an_hour())), INVALID_TOKEN),
+        ("nbf an hour ago", mint("nbf", json!(in_an_hour() - 7200)), CHANGED),
+        ("critical extensions", crit(json!(["b64"])), INVALID_TOKEN),
+        ("no critical extensions, said so", crit(json!([])), INVALID_TOKEN),
+        ("groups as text", mint("cognito:groups", json!("admins")), INVALID_TOKEN),
+        ("groups as an object", mint("cognito:groups", json!({ "admins": true })), INVALID_TOKEN),
+        ("groups with a number", mint("cognito:groups", json!(["admins", 7])), INVALID_TOKEN),
+        ("groups as null", mint("cognito:groups", Value::Null), INVALID_TOKEN),
         ("claims that are not UTF-8", format!("{header}._w.c2ln"), INVALID_TOKEN),
         (
             "alg none, unsigned",
@@ -185,6 +219,33 @@ fn tokens(function: &Function) -> Vec<Row> {
     rows.map(|(name, token, expected)| row(name, &post(&token, &change()), expected)).into()
 }
 
+/// The claims of a token as the array that derived code would read as this object.
+fn list_of_claims(token: &str) -> String {
+    let claims = claims_of(token);
+    let names =
+        ["token_use", "iss", "client_id", "scope", "sub", "username", "cognito:groups", "exp"];
+    let value = |name| claims.get(name).cloned().unwrap_or(json!([]));
+    Value::from_iter(names.map(value)).to_string()
+}
+
+/// A token with a claim more, which appears twice.
+fn repeat_claim(token: &str) -> String {
+    let claims = claims_of(token).to_string().replacen('{', r#"{"device":1,"device":2,"#, 1);
+    let mut parts: Vec<_> = token.split('.').map(str::to_owned).collect();
+    parts[1] = URL_SAFE_NO_PAD.encode(claims);
+    parts.join(".")
+}
+
+fn claims_of(token: &str) -> Value {
+    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    serde_json::from_slice(&claims).unwrap()
+}
+
+fn in_an_hour() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    now.as_secs() + 3600
+}
+
 fn headers(function: &Function) -> Vec<Row> {
     let bearer = format!("Bearer {}", function.token);
     let other = format!("Bearer {}", function.cognito.access_token("demo"));
@@ -202,9 +263,53 @@ fn headers(function: &Function) -> Vec<Row> {
         json!({ "authorization": [bearer, other], "content-type": ["application/json"] });
     let mut alb_single = alb.clone();
     alb_single["multiValueHeaders"]["authorization"] = json!([bearer]);
-    vec![
+    let repeated = kinds(function).into_iter().flat_map(|(kind, event)| {
+        // In `multiValueHeaders`, where the event has them, and in `headers` alone.
+        let mut lists = event.clone();
+        let mut single = event;
+        if lists["multiValueHeaders"].is_object() {
+            lists["multiValueHeaders"]["AUTHORIZATION"] = json!([bearer]);
+        } else {
+            lists["headers"]["AUTHORIZATION"] = json!([bearer]);
+        }
+        single["multiValueHeaders"] = Value::Null;
+        single["headers"]["AUTHORIZATION"] = json!(bearer);
+        let again =
+            format!("\"headers\":{{\"AUTHORIZATION\":{0},\"AUTHORIZATION\":{0},", json!(bearer));
+        let mut twice = single.clone();
+        twice["headers"]
+            .as_object_mut()
+            .unwrap()
+            .retain(|name, _| !name.eq_ignore_ascii_case("authorization"));
+        let twice = twice.to_string().replacen("\"headers\":{", &again, 1);
+        [
+            row(
+                &format!("{kind}, a token in two lists whose names differ in case"),
+                &lists,
+                MISSING_TOKEN,
+            ),
+            row(
+                &format!("{kind}, a token in two headers whose names differ in case"),
+                &single,
+                MISSING_TOKEN,
+            ),
+            (format!("{kind}, a token in a header that appears twice"), twice, MISSING_TOKEN),
+        ]
+    });
+    let bare = kinds(function).into_iter().map(|(kind, event)| {
+        let event: Value = serde_json::from_str(&event.to_string().replace("Bearer ", "")).unwrap();
+        row(&format!("{kind}, a token without its scheme"), &event, CHANGED)
+    });
+    let mut apart = kinds(function)[1].1.clone();
+    apart["headers"]["Authorization"] = json!(other);
+    let rows = vec![
         row("two tokens, as REST APIs send them", &rest, MISSING_TOKEN),
         row("two tokens in two cases of letters", &cases, MISSING_TOKEN),
+        row("another token in the list than beside it", &apart, MISSING_TOKEN),
+        header("authorization", json!("not-a-token"), MISSING_TOKEN),
+        header("authorization", json!(format!("{0},{0}", function.token)), MISSING_TOKEN),
+        header("authorization", json!(format!("Basic {}", function.token)), MISSING_TOKEN),
+        header("authorization", json!(format!(" {} ", function.token)), CHANGED),
         row("two tokens, as load balancers send them", &alb, MISSING_TOKEN),
         row("one token in a list, as load balancers send it", &alb_single, CHANGED),
         // HTTP APIs join repeated headers by commas; no token holds one.
@@ -241,7 +346,8 @@ fn headers(function: &Function) -> Vec<Row> {
         header("x-forwarded-proto", json!("1://"), MALFORMED),
         header("x-forwarded-proto", json!("https,http"), MALFORMED),
         header("x-forwarded-proto", json!("javascript"), CHANGED),
-    ]
+    ];
+    repeated.chain(bare).chain(rows).collect()
 }
 
 fn paths(function: &Function) -> Vec<Row> {
@@ -250,10 +356,17 @@ fn paths(function: &Function) -> Vec<Row> {
         ("/", NOT_FOUND),
         ("//", NOT_FOUND),
         ("change-password", NOT_FOUND),
-        ("//change-password", CHANGED),
+        ("//change-password", NOT_FOUND),
         ("/change-password//", NOT_FOUND),
-        ("/../change-password", CHANGED),
+        ("/../change-password", NOT_FOUND),
         ("/a/../change-password", NOT_FOUND),
+        ("/./change-password", NOT_FOUND),
+        ("/.well-known/change-password", NOT_FOUND),
+        ("/a//change-password", NOT_FOUND),
+        ("/a%2Fchange-password", NOT_FOUND),
+        ("/a%2fb/change-password", NOT_FOUND),
+        ("/accounts/prod/change-password", CHANGED),
+        ("/v1/my_accounts/prod-2/change-password/", CHANGED),
         ("/CHANGE-PASSWORD", NOT_FOUND),
         ("/change-password;x=1", NOT_FOUND),
         ("/change%2Dpassword", NOT_FOUND),
@@ -531,6 +644,7 @@ fn assert_well_formed(reply: &Reply) -> Result<(), TestCaseError> {
             );
         }
     }
+    prop_assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
     if reply.status >= 400 {
         let problem = reply.json();
         prop_assert_eq!(&problem["status"], reply.status);

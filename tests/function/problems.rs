@@ -131,6 +131,7 @@ async fn every_row_of_the_contract_is_answered_with_its_status_and_code() {
         assert_is_problem(&reply.json(), status);
         assert_eq!(reply.header("content-type"), Some("application/problem+json"), "row {row}");
         assert_eq!(reply.header("cache-control"), Some("no-store"), "row {row}");
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "row {row}");
         assert_eq!(
             reply.header("retry-after").map(str::to_owned),
             reply.json().get("retryAfterSeconds").map(Value::to_string),
@@ -182,6 +183,8 @@ async fn the_detail_tells_token_mistakes_apart() {
         ("not-a-token".into(), "not a JSON Web Token"),
         (function.cognito.id_token("demo"), "send the access token"),
         (mint("exp", json!(1)), "expired"),
+        (mint("nbf", json!(9_999_999_999_u64)), "not valid yet"),
+        (mint("cognito:groups", json!("staff")), "`cognito:groups`"),
         (mint("iss", json!("https://elsewhere")), "another issuer"),
         (mint("client_id", json!("elsewhere")), "an app client"),
         (function.cognito.forged_token("demo"), "Cognito does not accept"),
