@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
 use http::Method;
+use http::header::{AUTHORIZATION, USER_AGENT};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use serde_json::value::RawValue;
 
 use crate::audit::Record;
@@ -38,6 +40,24 @@ struct Event<'a> {
 }
 
 impl Envelope {
+    /// Takes the envelope of an HTTP API's event that was read already, which most events are; none if
+    /// the event may have several tokens, which only its text shows.
+    #[must_use]
+    pub fn of_http_api(event: &ApiGatewayV2httpRequest, payload: &str) -> Option<Self> {
+        if names_header_twice(payload, AUTHORIZATION.as_str()) {
+            return None;
+        }
+        let http = &event.request_context.http;
+        let route = Route::find(&http.method, event.raw_path.as_deref().unwrap_or_default());
+        let user_agent = event.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+        Some(Self {
+            operation: route.ok().map(|route| route.operation_id()),
+            source_ip: http.source_ip.as_deref().and_then(address),
+            user_agent: user_agent.map(str::to_owned),
+            has_several_tokens: false,
+        })
+    }
+
     /// Reads an event of any kind.
     #[must_use]
     pub fn read(payload: &str) -> Self {
@@ -81,9 +101,7 @@ impl<'a> Event<'a> {
             Some(address) => address?,
             None => self.context.get("elb").and_then(|_| self.forwarded_for())?,
         };
-        let with_port = || address.parse().ok().map(|address: SocketAddr| address.ip());
-        // Load balancers can be configured to add the client's port.
-        address.parse().ok().or_else(with_port)
+        self::address(&address)
     }
 
     /// The address that a load balancer appended to the header that the client sent.
@@ -117,4 +135,55 @@ fn values<'a>(headers: &Members<'a>, name: &str) -> Vec<&'a RawValue> {
 
 fn owned(value: &RawValue) -> Option<String> {
     text(value).map(Cow::into_owned)
+}
+
+/// Reads an address; load balancers can be configured to add the client's port.
+fn address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
+    text.parse().ok().or_else(with_port)
+}
+
+/// Whether a text has the name of a header in quotes more than once, in any case of its letters.
+fn names_header_twice(payload: &str, name: &str) -> bool {
+    let is_name = |(quote, _): &(usize, &str)| {
+        let rest = payload.as_bytes().get(quote + 1..quote + 2 + name.len());
+        rest.is_some_and(|rest| {
+            rest.ends_with(b"\"") && rest[..name.len()].eq_ignore_ascii_case(name.as_bytes())
+        })
+    };
+    payload.match_indices('"').filter(is_name).nth(1).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_that_was_read_has_the_envelope_of_its_text() {
+        let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap();
+        let mut compared = 0;
+        for file in files {
+            let payload = std::fs::read_to_string(file.unwrap().path()).unwrap();
+            let Ok(event) = serde_json::from_str(&payload) else { continue };
+            let of_event = Envelope::of_http_api(&event, &payload).unwrap();
+            let of_text = Envelope::read(&payload);
+            assert_eq!(format!("{of_event:?}"), format!("{of_text:?}"));
+            compared += 1;
+        }
+        assert!(compared > 10);
+    }
+
+    #[test]
+    fn a_second_name_is_found_in_any_case() {
+        for (payload, expected) in [
+            (r#"{"authorization":"a"}"#, false),
+            (r#"{"authorization":"authorization-x"}"#, false),
+            (r#"{"authorization":"a","Authorization":"b"}"#, true),
+            (r#"{"authorization":"a","authorization":"b"}"#, true),
+            ("\"", false),
+            ("\"authorization", false),
+        ] {
+            assert_eq!(names_header_twice(payload, "authorization"), expected, "{payload}");
+        }
+    }
 }

@@ -48,12 +48,16 @@ pub async fn serve(app: App) -> Result<(), lambda_runtime::Error> {
 pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>, Infallible> {
     let LambdaEvent { payload, context } = event;
     let payload = Zeroizing::new(Box::<str>::from(payload));
-    let envelope = Envelope::read(&payload);
     let mut empty = LambdaRequest::ApiGatewayV2(ApiGatewayV2httpRequest::default());
     let handled = AtomicBool::new(false);
     let answer = async {
         let mut request = read(&payload).map_err(|_| NOT_HTTP)?;
         empty = empty_request_of_the_source_of(&request);
+        let envelope = match &request {
+            LambdaRequest::ApiGatewayV2(event) => Envelope::of_http_api(event, &payload),
+            _ => None,
+        };
+        let envelope = envelope.unwrap_or_else(|| Envelope::read(&payload));
         let body = take_body(&mut request).ok_or(NOT_BASE64)?;
         keep_repeated_headers(&mut request);
         if envelope.has_several_tokens {
@@ -73,7 +77,8 @@ pub async fn answer(app: &App, event: RawEvent) -> Result<impl Serialize + use<>
         Err(_panic) if handled.into_inner() => Error::Panicked,
         Err(_panic) => Error::MalformedRequest(NOT_HTTP.to_owned()),
     };
-    let refusal = Text(app.refuse(error, &context.request_id, &envelope.record()));
+    let record = Envelope::read(&payload).record();
+    let refusal = Text(app.refuse(error, &context.request_id, &record));
     let refuse = service_fn(|_: Request| ready(Ok(refusal.clone())));
     Adapter::from(refuse).call(LambdaEvent::new(empty, context.clone())).await
 }
