@@ -121,10 +121,7 @@ impl ChangePassword {
         if let Ok(changed) = &mut made.result
             && self.sign_out_everywhere
         {
-            // After a doubt, the connections that are left in the pool may have ended too.
-            let connection =
-                if made.doubt.is_some() { Connection::Fresh } else { Connection::Pooled };
-            let sign_out = cognito.global_sign_out(&self.token.secret, connection, deadline);
+            let sign_out = cognito.global_sign_out(&self.token.secret, deadline);
             changed.signed_out_everywhere = Some(sign_out.await);
         }
         made

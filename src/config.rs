@@ -133,8 +133,8 @@ impl Config {
                 endpoint,
                 use_fips: switch("AWS_USE_FIPS_ENDPOINT", get)?,
                 use_dual_stack: switch("AWS_USE_DUALSTACK_ENDPOINT", get)?,
-                connect_timeout: milliseconds("COGNITO_CONNECT_TIMEOUT_MS", get, 1_000)?,
-                call_timeout: milliseconds("COGNITO_CALL_TIMEOUT_MS", get, 5_000)?,
+                connect_timeout: milliseconds("COGNITO_CONNECT_TIMEOUT_MS", get, FROM_1, 1_000)?,
+                call_timeout: milliseconds("COGNITO_CALL_TIMEOUT_MS", get, FROM_500, 5_000)?,
             },
             function_name: get("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
@@ -226,19 +226,21 @@ fn switch(
     }
 }
 
+/// The shortest times that settings allow, in milliseconds. With much less than half a second for a
+/// call, none would be sent.
+const FROM_1: (u64, &str) = (1, "a whole number of milliseconds from 1 to 30000");
+const FROM_500: (u64, &str) = (500, "a whole number of milliseconds from 500 to 30000");
+
 fn milliseconds(
     name: &'static str,
     get: impl Fn(&'static str) -> Option<String>,
+    (min, expected): (u64, &'static str),
     default: u64,
 ) -> Result<Duration, ConfigError> {
     let Some(value) = get(name) else { return Ok(Duration::from_millis(default)) };
     // API Gateway gives up on a function after 30 seconds.
-    let number = value.parse().ok().filter(|number| (1..=30_000).contains(number));
-    number.map(Duration::from_millis).ok_or(ConfigError::Invalid {
-        name,
-        value,
-        expected: "a whole number of milliseconds from 1 to 30000",
-    })
+    let number = value.parse().ok().filter(|number| (min..=30_000).contains(number));
+    number.map(Duration::from_millis).ok_or(ConfigError::Invalid { name, value, expected })
 }
 
 #[cfg(test)]
@@ -296,7 +298,7 @@ mod tests {
             ("AWS_USE_FIPS_ENDPOINT", "True"),
             ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
             ("COGNITO_CONNECT_TIMEOUT_MS", "20"),
-            ("COGNITO_CALL_TIMEOUT_MS", "30"),
+            ("COGNITO_CALL_TIMEOUT_MS", "500"),
         ])
         .unwrap();
         assert_eq!(
@@ -308,7 +310,7 @@ mod tests {
         assert_eq!(config.cognito.endpoint.as_deref(), Some("http://localhost:2"));
         assert!(config.cognito.use_fips && !config.cognito.use_dual_stack);
         assert_eq!(config.cognito.connect_timeout, Duration::from_millis(20));
-        assert_eq!(config.cognito.call_timeout, Duration::from_millis(30));
+        assert_eq!(config.cognito.call_timeout, Duration::from_millis(500));
     }
 
     #[test]
@@ -327,6 +329,7 @@ mod tests {
         for name in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
             assert_refused(&[pool, (name, "yes")], &[name, "yes", "true or false"]);
         }
+        assert_refused(&[pool, ("COGNITO_CALL_TIMEOUT_MS", "499")], &["500 to 30000"]);
         for name in ["COGNITO_CONNECT_TIMEOUT_MS", "COGNITO_CALL_TIMEOUT_MS"] {
             for value in ["0", "-1", "1.5", "30001", "soon"] {
                 assert_refused(&[pool, (name, value)], &[name, value, "30000"]);

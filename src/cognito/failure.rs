@@ -51,7 +51,8 @@ where
             let status = response.status().as_u16();
             let (code, message) = (error.code(), error.message().unwrap_or_default());
             let refusal = Refusal::new(status, code, message);
-            if (400..500).contains(&status) && code.is_some() && has_exception_type(response) {
+            let is_named = code.is_some_and(|code| !code.is_empty() && !is_server_fault(code));
+            if (400..500).contains(&status) && is_named && has_exception_type(response) {
                 Failure::Refused(refusal.into_error(message))
             } else {
                 Failure::InDoubt(refusal.into())
@@ -75,6 +76,20 @@ fn has_exception_type(response: &HttpResponse) -> bool {
     let is_named =
         |body| serde_json::from_slice(body).is_ok_and(|Body { __type }| !__type.is_empty());
     response.headers().contains_key(ERROR_TYPE) || response.body().bytes().is_some_and(is_named)
+}
+
+/// Whether an exception is a failure of the service, whatever its status: it may have come before the
+/// change or after it.
+fn is_server_fault(code: &str) -> bool {
+    const BEGINNINGS: [&str; 6] = [
+        "ConcurrentModification",
+        "Internal",
+        "RequestTimeout",
+        "ServiceUnavailable",
+        "Timeout",
+        "TransactionInProgress",
+    ];
+    BEGINNINGS.iter().any(|beginning| code.starts_with(beginning))
 }
 
 /// The cause without the SDK's wrapper, whose own text is only "dispatch failure" and the like.

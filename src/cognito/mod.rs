@@ -203,16 +203,14 @@ impl Cognito {
     /// Ends every session of the token's user, and returns whether Cognito did so.
     ///
     /// A failure is logged here: it never turns a finished change of password into an error.
-    pub async fn global_sign_out(
-        &self,
-        token: &AccessToken,
-        connection: Connection,
-        deadline: Instant,
-    ) -> bool {
+    pub async fn global_sign_out(&self, token: &AccessToken, deadline: Instant) -> bool {
         let send = |exchange| {
             let call = self.client.global_sign_out().access_token(token.expose_secret());
             call.customize().interceptor(exchange).send()
         };
+        // Its success is the same bytes as that of the change before it, so a change that is answered
+        // twice on one connection would pass for a sign-out.
+        let connection = Connection::Fresh;
         let how = How { connection, repeat: Repeat::IfInDoubt, output: Output::Empty };
         let reply = self.call(send, how, deadline).await;
         let cause = match reply.result {

@@ -125,7 +125,9 @@ impl Refusal {
             "PasswordResetRequiredException" => Error::PasswordResetRequired,
             "UserNotConfirmedException" => Error::UserNotConfirmed,
             // A web ACL, or a resource control or endpoint policy.
-            "ForbiddenException" | "AccessDeniedException" => Error::RequestBlocked(self.into()),
+            "ForbiddenException" | "AccessDeniedException" | "AccessDenied" => {
+                Error::RequestBlocked(self.into())
+            }
             // A replica of the pool, while only the primary in another region takes changes.
             "OperationNotEnabledException" => Error::ReadOnlyReplica(self.into()),
             // No client can cause or mend this: the pool is gone, or it lives elsewhere.
@@ -157,7 +159,9 @@ fn pool_requirement(message: &str) -> PoolRequirement {
 fn is_exception_name(code: &str) -> bool {
     code.len() <= MAX_CODE
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && ["Exception", "Error", "Throttling"].iter().any(|ending| code.ends_with(ending))
+        && ["AccessDenied", "Error", "Exception", "Throttling"]
+            .iter()
+            .any(|ending| code.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -184,6 +188,7 @@ mod tests {
             ("ResourceNotFoundException", ProblemCode::InternalError),
             ("OperationNotEnabledException", ProblemCode::UpstreamUnavailable),
             ("AccessDeniedException", ProblemCode::RequestBlocked),
+            ("AccessDenied", ProblemCode::RequestBlocked),
             ("InternalErrorException", ProblemCode::UpstreamError),
             ("BrandNewException", ProblemCode::UpstreamError),
             ("", ProblemCode::UpstreamError),

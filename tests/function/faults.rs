@@ -112,6 +112,9 @@ fn answers() -> Vec<(&'static str, Http)> {
         ("400, a page", page(400)),
         ("400, {\"message\":…}", json(400, r#"{"message":"Bad Request"}"#)),
         ("400, {\"code\":…}", json(400, r#"{"code":"NotAuthorizedException","message":"no"}"#)),
+        ("400 InternalError", json(400, internal)),
+        ("400 RequestTimeout", json(400, r#"{"__type":"RequestTimeoutException"}"#)),
+        ("400, an empty type", json(400, r#"{"__type":"","message":"no"}"#)),
         ("401, a page", page(401)),
         ("403, a page", page(403)),
         ("403, {\"message\":…}", json(403, r#"{"message":"Forbidden"}"#)),
@@ -378,6 +381,22 @@ async fn a_connection_that_ended_without_notice_loses_no_request() {
             assert_eq!(function.cognito.calls(Operation::GlobalSignOut), 1, "{operation}, {end:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_change_that_is_answered_twice_does_not_pass_for_a_sign_out() {
+    let twice = Fault { operation: CHANGE, forwarded: BeforeTheAnswer, answer: Answer::Twice };
+    let answer = Answer::Http(page(500), End::KeptAlive);
+    let setup = Setup {
+        faults: vec![twice],
+        lasting: Some(Fault { operation: "GlobalSignOut", forwarded: Never, answer }),
+        ..Setup::default()
+    };
+    let function = Function::start_behind(setup).await;
+    let mut body = change();
+    body["signOutEverywhere"] = true.into();
+    let reply = function.post(&body).await;
+    assert_eq!((reply.status, reply.json()), (200, json!({ "signedOutEverywhere": false })));
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ async fn a_deadline_in_1970_as_cargo_lambda_watch_gives_it_is_none() {
 #[tokio::test]
 async fn one_connection_serves_call_after_call() {
     let function = Function::start().await;
-    assert_eq!(function.post(&signing_out()).await.status, 200);
+    assert_eq!(function.change().await.status, 204);
     let token = function.cognito.access_token("demo");
     let back = json!({ "previousPassword": NEW, "proposedPassword": OLD });
     assert_eq!(function.invoke(&post(&token, &back)).await.status, 204);

@@ -31,6 +31,8 @@ pub(crate) enum Forwarded {
 pub(crate) enum Answer {
     /// Cognito's own answer, and then this end of the connection.
     Cognitos(End),
+    /// Cognito's own answer, and a millisecond later the same again.
+    Twice,
     /// Another answer, and then this end of the connection.
     Http(Http, End),
     /// Nothing, before a byte of the request was read.
@@ -194,6 +196,11 @@ impl Proxy {
         let (bytes, end) = match answer {
             Answer::Unread => return None,
             Answer::Cognitos(end) => (cognitos.to_vec(), *end),
+            Answer::Twice => {
+                client.write_all(cognitos).await.ok()?;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                (cognitos.to_vec(), End::KeptAlive)
+            }
             Answer::Http(http, end) => (http.bytes(*end), *end),
             Answer::Bytes(bytes) => (bytes.clone(), End::AtOnce),
             Answer::Reset => {
