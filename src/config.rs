@@ -1,6 +1,5 @@
 //! Settings from the environment, read once at the cold start.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use http::Uri;
@@ -9,6 +8,7 @@ use thiserror::Error;
 
 use crate::cognito;
 use crate::connector::{Bundle, Trust};
+use crate::endpoint::is_private;
 use crate::error::Source;
 use crate::policy::{Policy, PolicyError};
 use crate::token;
@@ -190,13 +190,9 @@ fn endpoint(get: impl Fn(&'static str) -> Option<String>) -> Result<Option<Strin
     let Some((name, value)) = names.into_iter().find_map(|name| Some((name, get(name)?))) else {
         return Ok(None);
     };
-    let is_allowed = value.parse().is_ok_and(|uri: Uri| match (uri.scheme(), uri.host()) {
-        (Some(scheme), Some(host)) if *scheme == Scheme::HTTP => {
-            allow_insecure || is_loopback(host)
-        }
-        (Some(scheme), Some(_)) => *scheme == Scheme::HTTPS,
-        _ => false,
-    });
+    let is_insecure = |url: &Uri| url.scheme() == Some(&Scheme::HTTP) && url.host().is_some();
+    let is_allowed =
+        value.parse().is_ok_and(|url: Uri| is_private(&url) || allow_insecure && is_insecure(&url));
     if is_allowed {
         Ok(Some(value))
     } else {
@@ -205,13 +201,6 @@ fn endpoint(get: impl Fn(&'static str) -> Option<String>) -> Result<Option<Strin
             for production";
         Err(ConfigError::Invalid { name, value, expected })
     }
-}
-
-/// Whether a URL's host is this machine.
-fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
-        || host == format!("[{}]", Ipv6Addr::LOCALHOST)
 }
 
 fn switch(

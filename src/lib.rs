@@ -12,6 +12,7 @@ pub mod cognito;
 pub mod config;
 pub mod connector;
 pub mod credentials;
+pub mod endpoint;
 pub mod envelope;
 pub mod error;
 pub mod event;

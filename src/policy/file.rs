@@ -1,16 +1,15 @@
 //! The policy file: TOML in, the settings of everybody and of each group out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use http::Uri;
-use http::uri::Scheme;
 use serde::Deserialize;
 
 use super::error::PolicyError;
 use super::personal_words::PersonalAttribute;
 use super::settings::{BreachSettings, DEFAULT_ENDPOINT, OnFailure, Profile, Settings};
+use crate::endpoint::is_private;
 
 /// The policy file; `password-policy.toml` documents each key.
 #[derive(Deserialize)]
@@ -233,18 +232,10 @@ impl Breaches {
 /// Over plain HTTP, anyone on the network path could read the digits that are sent, and answer that
 /// no password is breached. Loopback traffic does not leave the machine.
 fn is_allowed(endpoint: &str) -> bool {
-    let Ok(uri) = endpoint.parse::<Uri>() else { return false };
-    let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else { return false };
-    let host = uri.host().unwrap_or_default();
-    let is_loopback = host.eq_ignore_ascii_case("localhost")
-        || host == "[::1]"
-        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
-    let is_safe = *scheme == Scheme::HTTPS || *scheme == Scheme::HTTP && is_loopback;
+    let Ok(url) = endpoint.parse::<Uri>() else { return false };
+    let has_user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
     // `/range/` is appended to this text, and would become part of a query or a fragment.
-    is_safe
-        && !host.is_empty()
-        && !authority.as_str().contains('@')
-        && !endpoint.contains(['?', '#'])
+    is_private(&url) && !has_user && !endpoint.contains(['?', '#'])
 }
 
 #[cfg(test)]
