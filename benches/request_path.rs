@@ -9,7 +9,7 @@ use change_password::error::Error;
 use change_password::policy::{PersonalAttribute, PersonalWords};
 use change_password::request::{self, ChangePasswordBody, Route};
 use change_password::response;
-use change_password::token::{CheckedToken, Expected};
+use change_password::token::{Expected, UnverifiedToken};
 use criterion::{Criterion, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
@@ -48,9 +48,9 @@ fn request_path(criterion: &mut Criterion) {
             (route, json, ChangePasswordBody::parse(black_box(body)))
         });
     });
-    group.bench_function("token", |bencher| {
+    group.bench_function("token, but for its signature", |bencher| {
         let now = SystemTime::now();
-        bencher.iter(|| CheckedToken::parse(black_box(token), &expected, now));
+        bencher.iter(|| UnverifiedToken::parse(black_box(token), &expected, now));
     });
     group.bench_function("policy", |bencher| {
         bencher

@@ -12,18 +12,16 @@ use crate::config::Config;
 use crate::connector::connector;
 use crate::policy::Policy;
 use crate::policy_document::PolicyDocument;
-use crate::token::Expected;
-use crate::user_pool::UserPoolId;
+use crate::verifier::TokenVerifier;
 
 /// The function, ready to answer.
 #[derive(Debug)]
 pub struct App {
-    pub(crate) expected_token: Expected,
+    pub(crate) verifier: TokenVerifier,
     pub(crate) policy: Policy,
     pub(crate) policy_document: PolicyDocument,
     pub(crate) services: Services,
     pub(crate) journal: Journal,
-    user_pool_id: UserPoolId,
 }
 
 impl App {
@@ -39,22 +37,23 @@ impl App {
         config: Config,
         writer: impl Write + Send + 'static,
     ) -> Self {
+        let verifier = TokenVerifier::new(&config, connector.clone());
         let cognito = Cognito::new(&config.cognito, connector);
         let breaches = Breaches::new(config.cognito.connect_timeout, config.trust.beyond_aws());
         Self {
-            expected_token: config.token,
+            verifier,
             policy_document: PolicyDocument::new(config.policy.base()),
             policy: config.policy,
             services: Services { cognito, breaches },
             journal: Journal::new(config.function_name, writer),
-            user_pool_id: config.user_pool_id,
         }
     }
 
-    /// Opens the connection to Cognito before the first request needs it.
+    /// Fetches the user pool's keys, and so opens the connection to Cognito, before the first request
+    /// needs both.
     ///
-    /// A failure is no error: the first call opens its own connection.
+    /// A failure is no error: the first request does it then.
     pub async fn connect(&self) {
-        self.services.cognito.connect(&self.user_pool_id).await;
+        self.verifier.fetch_keys_at_start().await;
     }
 }

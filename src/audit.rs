@@ -38,8 +38,8 @@ pub struct Record {
     pub source_ip: Option<IpAddr>,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
-    /// The user that the token names.
-    pub user: User,
+    /// The user of the token; none unless the token was verified.
+    pub user: Option<User>,
     /// Whether the user's sessions were ended; none when that was not asked for, or nothing changed.
     pub signed_out_everywhere: Option<bool>,
     /// Cognito's own id of the last `ChangePassword` that it answered.
@@ -89,6 +89,8 @@ struct Line<'a> {
     sub: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_verified_by: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     source_ip: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,7 +152,7 @@ impl Journal {
     /// Writes how one request ended.
     pub fn write(&self, outcome: &Outcome, record: &Record) {
         let metrics = self.metrics(outcome, record);
-        let doubt = record.doubt.as_ref();
+        let (user, doubt) = (record.user.as_ref(), record.doubt.as_ref());
         let now = DateTime::from(SystemTime::now()).to_millis().unwrap_or_default();
         let line = Line {
             timestamp: timestamp(now),
@@ -163,8 +165,9 @@ impl Journal {
             code: outcome.error.map_or("ok", |error| error.code().as_str()),
             violations: outcome.violations().map(|broken| broken.map(Violation::code).collect()),
             signed_out_everywhere: record.signed_out_everywhere,
-            sub: record.user.sub.as_deref().map(recorded),
-            client_id: record.user.client_id.as_deref().map(recorded),
+            sub: user.and_then(|user| user.sub.as_deref()).map(recorded),
+            client_id: user.and_then(|user| user.client_id.as_deref()).map(recorded),
+            token_verified_by: user.map(|_| "function"),
             source_ip: record.source_ip,
             user_agent: record.user_agent.as_deref().map(recorded),
             cognito_request_id: record.cognito_request_id.as_deref(),

@@ -11,13 +11,13 @@ use crate::credentials::Password;
 use crate::error::{Error, with_sources};
 use crate::policy::{OnFailure, PersonalAttribute, PersonalWords, Policy, Rule, Rules, Violation};
 use crate::settlement::{self, Doubt, Next, SettledBy, Verdict};
-use crate::token::CheckedToken;
+use crate::token::VerifiedToken;
 
 /// What a signed-in user asks for.
 #[derive(Debug)]
 pub struct ChangePassword {
     /// Who asks.
-    pub token: CheckedToken,
+    pub token: VerifiedToken,
     /// The password in force; none for a user who never had one.
     pub previous: Option<Password>,
     /// The password to put in force.

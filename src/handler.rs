@@ -14,7 +14,6 @@ use crate::change_password::{ChangePassword, Report};
 use crate::error::Error;
 use crate::request::{self, ChangePasswordBody, Route};
 use crate::response;
-use crate::token::CheckedToken;
 
 /// The part of an invocation's time that is kept for writing the answer. Without it, the client would
 /// get a bare error of the gateway's.
@@ -74,8 +73,8 @@ impl App {
         deadline: Instant,
         record: &mut Record,
     ) -> Result<Response<Body>, Error> {
-        let token = self.check_token(headers)?;
-        record.user = token.user.clone();
+        let token = self.verifier.verify(request::bearer_token(headers)?, deadline).await?;
+        record.user = Some(token.user.clone());
         request::require_json(headers)?;
         let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
             ChangePasswordBody::parse(body)?;
@@ -89,11 +88,6 @@ impl App {
         let changed = result?;
         record.signed_out_everywhere = changed.signed_out_everywhere;
         Ok(response::changed(&changed))
-    }
-
-    fn check_token(&self, headers: &HeaderMap) -> Result<CheckedToken, Error> {
-        let token = request::bearer_token(headers)?;
-        Ok(CheckedToken::parse(token, &self.expected_token, SystemTime::now())?)
     }
 
     /// Turns an error into its problem, and writes the audit event.

@@ -1,6 +1,6 @@
 //! A serverless backend-for-frontend that changes a signed-in Cognito user's password.
 //!
-//! Data goes one way: [`event`] in, [`handler`], [`request`] (parse), [`token`] and [`policy`]
+//! Data goes one way: [`event`] in, [`handler`], [`request`] (parse), [`verifier`] (verify), [`policy`]
 //! (check), [`change_password`] and [`cognito`] (forward), [`response`] and [`audit`] out.
 //! `ARCHITECTURE.md` has the map.
 
@@ -18,6 +18,7 @@ pub mod error;
 pub mod event;
 pub mod handler;
 pub mod json;
+pub mod jwks;
 pub mod logging;
 pub mod policy;
 pub mod policy_document;
@@ -27,3 +28,4 @@ pub mod response;
 pub mod settlement;
 pub mod token;
 pub mod user_pool;
+pub mod verifier;

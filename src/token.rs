@@ -1,7 +1,4 @@
-//! The pre-check of an access token: refuse what cannot be one of this pool's, before it costs a call.
-//!
-//! Nothing here verifies a signature. The claims may therefore only refuse a request, never grant
-//! one: API Gateway's authorizer and Cognito itself verify.
+//! An access token: what it claims, and what is believed of it once its signature is verified.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,6 +10,7 @@ use thiserror::Error;
 
 use crate::credentials::AccessToken;
 use crate::json::Members;
+use crate::jwks::Key;
 
 /// The scope without which Cognito refuses `ChangePassword`.
 ///
@@ -37,16 +35,28 @@ pub struct Expected {
     pub client_ids: Vec<String>,
 }
 
-/// An access token that passed the pre-check, with the claims that others need.
+/// A token whose claims are those of an access token of this pool, and may all be forged.
 #[derive(Debug)]
-pub struct CheckedToken {
+pub struct UnverifiedToken<'a> {
+    /// The part that is signed: header and claims as they were sent.
+    signed: &'a str,
+    signature: Vec<u8>,
+    key_id: String,
+    raw: AccessToken,
+    has_scope: bool,
+    user: User,
+}
+
+/// An access token that a key of the pool signed. It may have been revoked: only Cognito knows.
+#[derive(Debug)]
+pub struct VerifiedToken {
     /// The token itself, for Cognito.
     pub secret: AccessToken,
-    /// Whose token it claims to be.
+    /// Whose token it is.
     pub user: User,
 }
 
-/// The user that a token names: identifiers, not secrets, and not verified.
+/// The user that a token names: identifiers, not secrets.
 #[derive(Debug, Clone, Default)]
 pub struct User {
     /// The `sub` claim.
@@ -89,14 +99,20 @@ pub enum TokenFault {
     /// `cognito:groups` is not an array of strings.
     #[error("The token's `cognito:groups` is not an array of group names.")]
     InvalidGroups,
+    /// `kid` is no key of the pool.
+    #[error("The token's `kid` is not the id of a key of this service's user pool.")]
+    UnknownKey,
+    /// The signature is not that of the key that `kid` names.
+    #[error("The token's signature is not valid.")]
+    InvalidSignature,
     /// `scope` lacks [`REQUIRED_SCOPE`].
     #[error("The token lacks the scope `{REQUIRED_SCOPE}`.")]
     MissingScope,
     /// The token's session was ended, by a sign-out everywhere for one.
     #[error("The token has been revoked.")]
     Revoked,
-    /// Cognito refused a token that passed the pre-check.
-    #[error("Cognito does not accept this token: it is expired, revoked or forged.")]
+    /// Cognito refused a token that was verified here.
+    #[error("Cognito does not accept this token: it is expired or revoked.")]
     RefusedByCognito,
     /// Cognito no longer knows the token's user.
     #[error("The token's user no longer exists.")]
@@ -117,60 +133,63 @@ struct Claims {
     nbf: Option<f64>,
 }
 
-impl CheckedToken {
-    /// Reads a token's claims and refuses it when it cannot be an access token of this pool.
+impl<'a> UnverifiedToken<'a> {
+    /// Reads a token, and refuses it when its claims are not those of an access token of this pool.
     ///
     /// # Errors
     ///
-    /// The first fault found; a missing scope comes last, since it is a `403` and the rest are `401`.
-    pub fn parse(raw: &str, expected: &Expected, now: SystemTime) -> Result<Self, TokenFault> {
-        let claims = Claims::read(raw)?;
-        match claims.token_use.as_deref() {
-            Some("access") => {}
-            Some("id") => return Err(TokenFault::IdToken),
-            _ => return Err(TokenFault::NotAnAccessToken),
-        }
-        if claims.iss.as_ref() != Some(&expected.issuer) {
-            return Err(TokenFault::OtherIssuer);
-        }
-        let known_client = |id| expected.client_ids.contains(id);
-        if !expected.client_ids.is_empty() && !claims.client_id.as_ref().is_some_and(known_client) {
-            return Err(TokenFault::OtherClient);
-        }
-        if !claims.exp.is_some_and(|exp| is_current(exp, now)) {
-            return Err(TokenFault::Expired);
-        }
-        if claims.nbf.is_some_and(|nbf| !has_begun(nbf, now)) {
-            return Err(TokenFault::NotYetValid);
-        }
+    /// The first fault found, but for the signature's and a missing scope, which [`Self::verify`] finds.
+    pub fn parse(raw: &'a str, expected: &Expected, now: SystemTime) -> Result<Self, TokenFault> {
+        let (signed, header, claims, signature) = decode(raw).ok_or(TokenFault::NotAJwt)?;
+        let key_id = read_header(&header)?;
+        let claims = Claims::read(&claims)?;
+        claims.check(expected, now)?;
         let mut scopes = claims.scope.as_deref().unwrap_or_default().split(' ');
-        if !scopes.any(|scope| scope == REQUIRED_SCOPE) {
+        let has_scope = scopes.any(|scope| scope == REQUIRED_SCOPE);
+        let Claims { sub, username, client_id, groups, .. } = claims;
+        let user = User { sub, username, client_id, groups };
+        Ok(Self { signed, signature, key_id, raw: AccessToken::from(raw), has_scope, user })
+    }
+
+    /// The id of the key that signed the token, as its header says.
+    #[must_use]
+    pub fn key_id(&self) -> &str {
+        &self.key_id
+    }
+
+    /// Believes the claims if this key signed them.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidSignature`, or `MissingScope` of a token that is otherwise sound: that is a `403`, and
+    /// every other fault a `401`.
+    pub fn verify(self, key: &Key) -> Result<VerifiedToken, TokenFault> {
+        if !key.verifies(self.signed.as_bytes(), &self.signature) {
+            return Err(TokenFault::InvalidSignature);
+        }
+        if !self.has_scope {
             return Err(TokenFault::MissingScope);
         }
-        Ok(Self {
-            secret: AccessToken::from(raw),
-            user: User {
-                sub: claims.sub,
-                username: claims.username,
-                client_id: claims.client_id,
-                groups: claims.groups,
-            },
-        })
+        Ok(VerifiedToken { secret: self.raw, user: self.user })
     }
 }
 
+/// Reads the id of the key from a header.
+fn read_header(json: &str) -> Result<String, TokenFault> {
+    let header = distinct_members(json)?;
+    // Cognito signs with RS256 and nothing else, so `alg: none` and HMAC tricks end here.
+    if header.text("alg").as_deref() != Some("RS256") {
+        return Err(TokenFault::NotAJwt);
+    }
+    if header.get("crit").is_some() {
+        return Err(TokenFault::CriticalExtension);
+    }
+    optional(&header, "kid")?.ok_or(TokenFault::UnknownKey)
+}
+
 impl Claims {
-    fn read(raw: &str) -> Result<Self, TokenFault> {
-        let (header, claims) = decode(raw).ok_or(TokenFault::NotAJwt)?;
-        let header = distinct_members(&header)?;
-        // Cognito signs with RS256 and nothing else, so `alg: none` and HMAC tricks end here.
-        if header.text("alg").as_deref() != Some("RS256") {
-            return Err(TokenFault::NotAJwt);
-        }
-        if header.get("crit").is_some() {
-            return Err(TokenFault::CriticalExtension);
-        }
-        let claims = distinct_members(&claims)?;
+    fn read(json: &str) -> Result<Self, TokenFault> {
+        let claims = distinct_members(json)?;
         let groups = claims.get("cognito:groups").map_or(Ok(vec![]), |groups| {
             serde_json::from_str(groups.get()).map_err(|_| TokenFault::InvalidGroups)
         })?;
@@ -186,19 +205,42 @@ impl Claims {
             nbf: optional(&claims, "nbf")?,
         })
     }
+
+    /// Finds the first fault of a token, its scope aside.
+    fn check(&self, expected: &Expected, now: SystemTime) -> Result<(), TokenFault> {
+        match self.token_use.as_deref() {
+            Some("access") => {}
+            Some("id") => return Err(TokenFault::IdToken),
+            _ => return Err(TokenFault::NotAnAccessToken),
+        }
+        if self.iss.as_ref() != Some(&expected.issuer) {
+            return Err(TokenFault::OtherIssuer);
+        }
+        let known_client = |id| expected.client_ids.contains(id);
+        if !expected.client_ids.is_empty() && !self.client_id.as_ref().is_some_and(known_client) {
+            return Err(TokenFault::OtherClient);
+        }
+        if !self.exp.is_some_and(|exp| is_current(exp, now)) {
+            return Err(TokenFault::Expired);
+        }
+        if self.nbf.is_some_and(|nbf| !has_begun(nbf, now)) {
+            return Err(TokenFault::NotYetValid);
+        }
+        Ok(())
+    }
 }
 
-/// The texts of the header and the claims.
-fn decode(raw: &str) -> Option<(String, String)> {
+/// The part that is signed, the texts of the header and the claims, and the signature.
+fn decode(raw: &str) -> Option<(&str, String, String, Vec<u8>)> {
     if raw.len() > MAX_LENGTH {
         return None;
     }
-    let mut parts = raw.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let (header, claims, signature) = (parts.next()??, parts.next()??, parts.next()??);
-    if parts.next().is_some() || signature.is_empty() {
-        return None;
-    }
-    Some((String::from_utf8(header).ok()?, String::from_utf8(claims).ok()?))
+    let (signed, signature) = raw.rsplit_once('.')?;
+    let (header, claims) = signed.split_once('.')?;
+    let bytes = |part| URL_SAFE_NO_PAD.decode(part).ok();
+    let text = |part| String::from_utf8(bytes(part)?).ok();
+    let signature = bytes(signature).filter(|signature| !signature.is_empty())?;
+    Some((signed, text(header)?, text(claims)?, signature))
 }
 
 /// Reads an object in which no name repeats: of two claims with one name, we and Cognito might read
@@ -243,25 +285,30 @@ mod tests {
         })
     }
 
+    fn header() -> Value {
+        json!({ "alg": "RS256", "kid": "a key" })
+    }
+
     fn token(header: &Value, claims: &Value) -> String {
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         format!("{}.{}.c2lnbmF0dXJl", encode(header), encode(claims))
     }
 
-    fn check_raw(raw: &str) -> Result<CheckedToken, TokenFault> {
+    fn parse(raw: &str) -> Result<UnverifiedToken<'_>, TokenFault> {
         let expected = Expected { issuer: "https://issuer".into(), client_ids: vec!["app".into()] };
-        CheckedToken::parse(raw, &expected, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
+        UnverifiedToken::parse(raw, &expected, SystemTime::UNIX_EPOCH + Duration::from_secs(NOW))
     }
 
-    fn check(change: impl FnOnce(&mut Value)) -> Result<CheckedToken, TokenFault> {
+    /// The user of a token with changed claims.
+    fn check(change: impl FnOnce(&mut Value)) -> Result<User, TokenFault> {
         let mut claims = claims();
         change(&mut claims);
-        check_raw(&token(&json!({ "alg": "RS256" }), &claims))
+        parse(&token(&header(), &claims)).map(|token| token.user)
     }
 
     #[test]
     fn a_sound_access_token_passes_and_names_its_user() {
-        let user = check(|_| {}).unwrap().user;
+        let user = check(|_| {}).unwrap();
         assert_eq!(user.sub.as_deref(), Some("5b1d"));
         assert_eq!(user.username.as_deref(), Some("demo"));
         assert_eq!(user.client_id.as_deref(), Some("app"));
@@ -269,7 +316,7 @@ mod tests {
 
     #[test]
     fn each_wrong_claim_has_its_own_fault() {
-        let cases: [(&str, Value, TokenFault); 23] = [
+        let cases: [(&str, Value, TokenFault); 20] = [
             ("token_use", json!("id"), TokenFault::IdToken),
             ("token_use", json!("refresh"), TokenFault::NotAnAccessToken),
             ("token_use", Value::Null, TokenFault::NotAnAccessToken),
@@ -290,9 +337,6 @@ mod tests {
             ("cognito:groups", json!(["admins", 7]), TokenFault::InvalidGroups),
             ("cognito:groups", json!({ "admins": true }), TokenFault::InvalidGroups),
             ("cognito:groups", Value::Null, TokenFault::InvalidGroups),
-            ("scope", json!("openid"), TokenFault::MissingScope),
-            ("scope", json!("aws.cognito.signin.user.admin.more"), TokenFault::MissingScope),
-            ("scope", Value::Null, TokenFault::MissingScope),
         ];
         for (claim, value, fault) in cases {
             let found = check(|claims| claims[claim] = value.clone());
@@ -309,16 +353,46 @@ mod tests {
     }
 
     #[test]
+    fn the_scope_is_one_word_of_the_claim() {
+        for (scope, expected) in [
+            (json!("openid aws.cognito.signin.user.admin"), true),
+            (json!("openid"), false),
+            (json!("aws.cognito.signin.user.admin.more"), false),
+            (Value::Null, false),
+        ] {
+            let mut claims = claims();
+            claims["scope"] = scope.clone();
+            let raw = token(&header(), &claims);
+            assert_eq!(parse(&raw).unwrap().has_scope, expected, "{scope}");
+        }
+    }
+
+    #[test]
+    fn the_header_names_the_key() {
+        assert_eq!(parse(&token(&header(), &claims())).unwrap().key_id(), "a key");
+        for (kid, fault) in [
+            (Value::Null, TokenFault::UnknownKey),
+            (json!(7), TokenFault::NotAJwt),
+            (json!(["a key"]), TokenFault::NotAJwt),
+        ] {
+            let raw = token(&json!({ "alg": "RS256", "kid": kid }), &claims());
+            assert_eq!(parse(&raw).err(), Some(fault), "{kid}");
+        }
+        let raw = token(&json!({ "alg": "RS256" }), &claims());
+        assert_eq!(parse(&raw).err(), Some(TokenFault::UnknownKey));
+    }
+
+    #[test]
     fn group_names_are_read() {
-        let user = check(|claims| claims["cognito:groups"] = json!(["staff", ""])).unwrap().user;
+        let user = check(|claims| claims["cognito:groups"] = json!(["staff", ""])).unwrap();
         assert_eq!(user.groups, ["staff", ""]);
     }
 
     #[test]
     fn a_header_with_critical_extensions_is_refused() {
         for crit in [json!(["b64"]), json!([]), Value::Null] {
-            let raw = token(&json!({ "alg": "RS256", "crit": crit }), &claims());
-            assert_eq!(check_raw(&raw).err(), Some(TokenFault::CriticalExtension));
+            let raw = token(&json!({ "alg": "RS256", "kid": "a key", "crit": crit }), &claims());
+            assert_eq!(parse(&raw).err(), Some(TokenFault::CriticalExtension));
         }
     }
 
@@ -329,7 +403,7 @@ mod tests {
         // The order in which derived code would read an array as the claims.
         let array = json!(["access", "https://issuer", "app", REQUIRED_SCOPE, "5b1d", "demo", []]);
         let array = array.to_string().replace("[]]", &format!("[],{}]", NOW + 300));
-        let header = r#"{"alg":"RS256"}"#.to_owned();
+        let header = header().to_string();
         for (header, claims) in [
             (r#"["RS256"]"#.to_owned(), sound.clone()),
             (r#"{"alg":"RS256","alg":"RS256"}"#.to_owned(), sound.clone()),
@@ -341,29 +415,29 @@ mod tests {
         ] {
             let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
             let raw = format!("{}.{}.c2lnbmF0dXJl", encode(&header), encode(&claims));
-            assert_eq!(check_raw(&raw).err(), Some(TokenFault::NotAJwt), "{header} {claims}");
+            assert_eq!(parse(&raw).err(), Some(TokenFault::NotAJwt), "{header} {claims}");
         }
     }
 
     #[test]
     fn an_empty_allow_list_takes_every_client() {
         let expected = Expected { issuer: "https://issuer".into(), client_ids: vec![] };
-        let raw = token(&json!({ "alg": "RS256" }), &claims());
+        let raw = token(&header(), &claims());
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
-        assert!(CheckedToken::parse(&raw, &expected, now).is_ok());
+        assert!(UnverifiedToken::parse(&raw, &expected, now).is_ok());
     }
 
     #[test]
     fn what_is_not_a_signed_jwt_is_refused() {
         let none = token(&json!({ "alg": "none" }), &claims());
         let hmac = token(&json!({ "alg": "HS256" }), &claims());
-        let sound = token(&json!({ "alg": "RS256" }), &claims());
+        let sound = token(&header(), &claims());
         let unsigned = sound.rsplit_once('.').unwrap().0.to_owned() + ".";
         let too_long = check(|claims| claims["pad"] = json!("x".repeat(MAX_LENGTH)));
         assert_eq!(too_long.err(), Some(TokenFault::NotAJwt));
         for raw in ["", "x", "..", "a.b.c", "🔑.🔑.🔑", &none, &hmac, &unsigned, &(sound + ".x")]
         {
-            assert_eq!(check_raw(raw).err(), Some(TokenFault::NotAJwt), "{raw}");
+            assert_eq!(parse(raw).err(), Some(TokenFault::NotAJwt), "{raw}");
         }
     }
 }

@@ -10,6 +10,9 @@ mod refusal;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_cognitoidentityprovider::config::endpoint::{
+    DefaultResolver, Params, ResolveEndpoint as _,
+};
 use aws_sdk_cognitoidentityprovider::config::http::HttpResponse;
 use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
 use aws_sdk_cognitoidentityprovider::config::{
@@ -19,24 +22,18 @@ use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId;
 use aws_sdk_cognitoidentityprovider::{Client, Config};
 use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use secrecy::ExposeSecret as _;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::credentials::{AccessToken, Password};
-use crate::error::Error;
+use crate::error::{Error, Source};
 use crate::policy::PersonalAttribute;
 use crate::token::TokenFault;
-use crate::user_pool::UserPoolId;
 
 pub use exchange::Connection;
 use exchange::{BoundedAnswer, Exchange, Output};
 pub use failure::Failure;
 use failure::{TimeFault, read_failure};
-
-/// The longest wait for the connection that is opened at the start, whatever the settings say: Lambda
-/// gives a start ten seconds.
-const MAX_CONNECT_AT_START: Duration = Duration::from_secs(5);
 
 /// A call with less time left than this is not sent: Cognito could not answer it in time.
 const MIN_CALL: Duration = Duration::from_millis(250);
@@ -65,7 +62,6 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct Cognito {
     client: Client,
-    connect_timeout: Duration,
     call_timeout: Duration,
 }
 
@@ -96,6 +92,23 @@ struct How {
     output: Output,
 }
 
+impl Settings {
+    /// The URL of the endpoint that the SDK calls with these settings.
+    ///
+    /// # Errors
+    ///
+    /// When AWS has no such endpoint; no call can be sent then.
+    pub async fn endpoint_url(&self) -> Result<String, Source> {
+        let params = Params::builder()
+            .region(&self.region)
+            .use_fips(self.use_fips)
+            .use_dual_stack(self.use_dual_stack)
+            .set_endpoint(self.endpoint.clone())
+            .build()?;
+        Ok(DefaultResolver::new().resolve_endpoint(&params).await?.url().to_owned())
+    }
+}
+
 impl Cognito {
     /// Makes a client; nothing is connected or looked up yet.
     ///
@@ -116,30 +129,7 @@ impl Cognito {
             .http_client(http_client_fn(move |_, _| connector.clone()));
         config.set_endpoint_url(endpoint);
         let client = Client::from_conf(config.build());
-        let Settings { connect_timeout, call_timeout, .. } = *settings;
-        Self { client, connect_timeout, call_timeout }
-    }
-
-    /// Opens the connection that the first call will use, so that no call waits for it.
-    ///
-    /// It requests the pool's public keys, which changes nothing and needs no permission. The request
-    /// is an operation of the SDK with another path, so it takes the same way to the same host as all
-    /// others. Its result does not matter: a call without a connection opens its own. So the wait is
-    /// only half as long as for a connection that a call needs.
-    pub async fn connect(&self, user_pool_id: &UserPoolId) {
-        let path = format!("/{}/.well-known/jwks.json", user_pool_id.as_str());
-        let request_keys = move |request: HttpRequest| {
-            HttpRequest::get(request.uri().trim_end_matches('/').to_owned() + &path)
-        };
-        let call = self.client.get_user().access_token("none");
-        let call = call.customize().map_request(request_keys).send();
-        match timeout(MAX_CONNECT_AT_START.min(self.connect_timeout / 2), call).await {
-            Ok(Err(SdkError::DispatchFailure(_))) | Err(_) => {
-                tracing::warn!("no connection to Cognito could be opened at the start");
-            }
-            // The keys are no answer to `GetUser`, but they did arrive.
-            Ok(_) => {}
-        }
+        Self { client, call_timeout: settings.call_timeout }
     }
 
     /// Sends one `ChangePassword`, so that at most one reaches Cognito.

@@ -5,7 +5,10 @@ use std::panic;
 use std::sync::{Mutex, Once};
 use std::time::{Duration, SystemTime};
 
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use change_password::app::App;
 use change_password::config::Config;
 use change_password::connector::{Trust, connector};
@@ -25,9 +28,6 @@ pub(crate) const OLD: &str = "Sentinel-Old-7-Horse";
 pub(crate) const NEW: &str = "Sentinel-New-8-Cow";
 
 pub(crate) const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
-
-/// The token in `events/`, whose signature nobody made.
-const SAMPLE_TOKEN_MARK: &str = "bm90IGEgc2lnbmF0dXJlOiBhIHNhbXBsZQ";
 
 /// How long the function waits for Cognito: long enough that only what never comes is waited for in
 /// vain, on a slow machine too.
@@ -67,6 +67,34 @@ pub(crate) struct Way {
     pub(crate) connector: SharedHttpConnector,
 }
 
+impl Way {
+    /// Calls another endpoint, but fetches the keys where they are: what goes wrong on the new way is to
+    /// happen to the calls.
+    fn with_keys_apart(self, endpoint: String) -> Self {
+        let Self { endpoint: keys, connector } = self;
+        let apart = KeysApart { calls: endpoint.clone(), keys, connector };
+        Self { endpoint, connector: SharedHttpConnector::new(apart) }
+    }
+}
+
+/// Takes requests for the keys to another server than calls.
+#[derive(Debug)]
+struct KeysApart {
+    calls: String,
+    keys: String,
+    connector: SharedHttpConnector,
+}
+
+impl HttpConnector for KeysApart {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        if request.method() == "GET" {
+            let url = request.uri().replacen(&self.calls, &self.keys, 1);
+            request.set_uri(url).unwrap();
+        }
+        self.connector.call(request)
+    }
+}
+
 enum Deadline {
     In(Duration),
     At(u64),
@@ -95,9 +123,9 @@ impl Function {
         Self::start_as(Setup { any_client: true, ..Setup::default() }, |way| way).await
     }
 
-    /// A function that calls another address than the fake's.
+    /// A function that calls another address than the fake's, and has the fake's keys.
     pub(crate) async fn start_calling(endpoint: &str) -> Self {
-        Self::start_by_way_of(|way| Way { endpoint: endpoint.to_owned(), ..way }).await
+        Self::start_by_way_of(|way| way.with_keys_apart(endpoint.to_owned())).await
     }
 
     /// A function that goes another way to the fake.
@@ -112,7 +140,7 @@ impl Function {
         let setup = Setup { options, policy, any_client, call_timeout, ..Setup::default() };
         let function = Self::start_as(setup, |way| {
             let endpoint = proxy::start(&way.endpoint, faults, lasting, late.clone());
-            Way { endpoint, ..way }
+            way.with_keys_apart(endpoint)
         })
         .await;
         Self { late, ..function }
@@ -177,6 +205,12 @@ impl Function {
         Reply { status: raw["statusCode"].as_u64().unwrap(), body, raw }
     }
 
+    /// A file of `events/`, without `.json`, with its token signed.
+    pub(crate) fn signed(&self, name: &str) -> Value {
+        let text = sample(name).to_string();
+        serde_json::from_str(&self.cognito.sign_token_in(&text, "demo")).unwrap()
+    }
+
     /// Sends a body with the user's token.
     pub(crate) async fn post(&self, body: &Value) -> Reply {
         self.invoke(&post(&self.token, body)).await
@@ -232,11 +266,6 @@ pub(crate) fn sample(name: &str) -> Value {
     let path = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// Tells whether a sample's token is one that only wants a real signature.
-pub(crate) fn has_sample_token(header: &str) -> bool {
-    header.ends_with(SAMPLE_TOKEN_MARK)
 }
 
 #[track_caller]

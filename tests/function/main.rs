@@ -15,3 +15,4 @@ mod problems;
 mod proxy;
 mod range_server;
 mod secrets;
+mod verification;

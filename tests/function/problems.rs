@@ -105,7 +105,7 @@ pub(crate) async fn provoke(cause: &Cause) -> Reply {
         _ => Function::start().await,
     };
     match cause {
-        Cause::Sample(name) => return function.invoke(&sample(name)).await,
+        Cause::Sample(name) => return function.invoke(&function.signed(name)).await,
         Cause::Cognito(fault) => {
             function.cognito.fail_next(Operation::ChangePassword, fault.clone());
         }
@@ -162,7 +162,7 @@ async fn a_token_problem_says_how_to_authenticate() {
             r#"Bearer error="insufficient_scope", scope="aws.cognito.signin.user.admin""#,
         ),
     ] {
-        let reply = function.invoke(&sample(name)).await;
+        let reply = function.invoke(&function.signed(name)).await;
         assert_eq!(reply.header("www-authenticate"), Some(challenge), "{name}");
     }
     let reply = function.invoke(&sample("method-not-allowed")).await;
@@ -179,6 +179,8 @@ async fn the_detail_tells_token_mistakes_apart() {
     let mint = |claim: &str, value: Value| {
         function.cognito.mint("demo", |jwt| drop(jwt.claims.insert(claim.into(), value)))
     };
+    let of_unknown_key =
+        function.cognito.mint("demo", |jwt| drop(jwt.header.insert("kid".into(), "other".into())));
     for (token, detail) in [
         ("not-a-token".into(), "not a JSON Web Token"),
         (function.cognito.id_token("demo"), "send the access token"),
@@ -187,15 +189,15 @@ async fn the_detail_tells_token_mistakes_apart() {
         (mint("cognito:groups", json!("staff")), "`cognito:groups`"),
         (mint("iss", json!("https://elsewhere")), "another issuer"),
         (mint("client_id", json!("elsewhere")), "an app client"),
-        (function.cognito.forged_token("demo"), "Cognito does not accept"),
+        (function.cognito.forged_token("demo"), "signature is not valid"),
+        (of_unknown_key, "`kid`"),
     ] {
         let reply = function.invoke(&post(&token, &change())).await;
         reply.assert_problem(401, "invalid_token");
         let problem = reply.json();
         assert!(problem["detail"].as_str().unwrap().contains(detail), "{problem}");
     }
-    // Only the forged one could pass for a token of the pool until Cognito saw it.
-    assert_eq!(function.cognito.calls(Operation::ChangePassword), 1);
+    assert_eq!(function.cognito.calls(Operation::ChangePassword), 0);
 }
 
 #[tokio::test]

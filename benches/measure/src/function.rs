@@ -17,9 +17,6 @@ use crate::Failure;
 use crate::contestants::Contestant;
 use crate::upstream::Upstream;
 
-/// What every contestant is asked: a change that the built-in policy allows.
-const EVENT: &str = include_str!("../../../events/http-api.json");
-
 /// The pool and the client of the event's token.
 const POOL: &str = "eu-west-1_LocalDev0";
 const CLIENT: &str = "4localdevclient0000000000";
@@ -33,6 +30,7 @@ pub(crate) struct Function {
     process: Child,
     pid: Pid,
     cpu: ClockId,
+    event: String,
     invocations: usize,
 }
 
@@ -62,7 +60,8 @@ impl Function {
             status = process.wait() => return Err(format!("it ended: {}", status?).into()),
         };
         let cpu = clock_getcpuclockid(pid)?;
-        let function = Self { api, process, pid, cpu, invocations: 0 };
+        let event = upstream.event.clone();
+        let function = Self { api, process, pid, cpu, event, invocations: 0 };
         let cost = Cost { wall: polled - start, cpu: function.cpu()? };
         Ok((function, cost))
     }
@@ -73,7 +72,7 @@ impl Function {
         let id = format!("00000000-0000-4000-8000-{:012}", self.invocations);
         let before = self.cpu()?;
         let answer = tokio::select! {
-            answer = self.api.invoke(&id, EVENT.to_owned()) => answer.ok_or("it did not answer")?,
+            answer = self.api.invoke(&id, self.event.clone()) => answer.ok_or("it did not answer")?,
             status = self.process.wait() => return Err(format!("it ended: {}", status?).into()),
         };
         let cpu = self.cpu()?.saturating_sub(before);

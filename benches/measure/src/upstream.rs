@@ -1,4 +1,4 @@
-//! Cognito's place: a TLS server that answers at once, and counts.
+//! Cognito's place: a TLS server that answers at once, and counts; and an event with a token of its.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io};
 
+use fake_cognito::{FakeCognito, User};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
@@ -35,8 +36,13 @@ pub(crate) struct Upstream {
     pub(crate) authority: PathBuf,
     /// The system's certificates and the authority's: what is parsed where the system is trusted.
     pub(crate) system_and_authority: PathBuf,
+    /// A change that the built-in policy allows, with a token that the server's key signed.
+    pub(crate) event: String,
     counters: Arc<Counters>,
 }
+
+/// What every contestant is asked, but for the signature.
+const EVENT: &str = include_str!("../../../events/http-api.json");
 
 #[derive(Default)]
 struct Counters {
@@ -64,8 +70,11 @@ impl Upstream {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("https://localhost:{}", listener.local_addr()?.port());
         let counters = Arc::<Counters>::default();
-        tokio::spawn(accept(listener, tls, Arc::clone(&counters)));
-        Ok(Self { url, authority, system_and_authority, counters })
+        let fake = FakeCognito::start().await;
+        fake.add_user(User::new("demo", "Correct-Horse-7-Battery"));
+        let event = fake.sign_token_in(EVENT, "demo");
+        tokio::spawn(accept(listener, tls, Arc::clone(&counters), fake.jwks().into()));
+        Ok(Self { url, authority, system_and_authority, event, counters })
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -96,29 +105,37 @@ fn certificates() -> Result<(String, TlsAcceptor), Failure> {
     Ok((authority.pem(), Arc::new(config).into()))
 }
 
-async fn accept(listener: TcpListener, tls: TlsAcceptor, counters: Arc<Counters>) {
+async fn accept(listener: TcpListener, tls: TlsAcceptor, counters: Arc<Counters>, keys: Bytes) {
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             counters.connections.fetch_add(1, Ordering::Relaxed);
             // How a connection ends does not matter: an answer that did not come shows.
-            tokio::spawn(serve(stream, tls.clone(), Arc::clone(&counters)));
+            tokio::spawn(serve(stream, tls.clone(), Arc::clone(&counters), keys.clone()));
         }
     }
 }
 
-async fn serve(stream: TcpStream, tls: TlsAcceptor, counters: Arc<Counters>) -> io::Result<()> {
+async fn serve(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    counters: Arc<Counters>,
+    keys: Bytes,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let stream = tls.accept(stream).await?;
     let service = service_fn(|request| {
         counters.requests.fetch_add(1, Ordering::Relaxed);
-        answer(request)
+        answer(request, keys.clone())
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     connection.await.map_err(io::Error::other)
 }
 
-/// Answers `ChangePassword` as Cognito does, and anything else, such as the pool's keys, with JSON.
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+/// Answers `ChangePassword` as Cognito does, and anything else with the pool's keys.
+async fn answer(
+    request: Request<Incoming>,
+    keys: Bytes,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_call = request.headers().contains_key("x-amz-target");
     let _ = request.into_body().collect().await;
     let response = Response::builder();
@@ -128,7 +145,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
             .header("x-amzn-requestid", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
             .body(Full::from("{}"))
     } else {
-        response.header("content-type", "application/json").body(Full::from(r#"{"keys":[]}"#))
+        response.header("content-type", "application/json").body(Full::from(keys))
     };
     Ok(response.expect("the headers are sound"))
 }

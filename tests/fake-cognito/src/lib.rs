@@ -21,6 +21,8 @@
 //! curl localhost:9229/_fake/reset  -X POST     # users, limits, faults: all as at the start
 //! ```
 //!
+//! `POST /_fake/sign` returns the text that it gets, with the token in it signed for the user `demo`.
+//!
 //! `operation` is a variant of [`Operation`]; `"times": 3` repeats the fault and `"always": true`
 //! makes it stay. `fault` is one of:
 //!
@@ -225,6 +227,11 @@ impl FakeCognito {
         format!("{}/{}/.well-known/jwks.json", self.shared.endpoint, self.pool_id())
     }
 
+    /// The pool's JSON web key set.
+    pub fn jwks(&self) -> String {
+        token::jwks().to_string()
+    }
+
     /// The issuer that tokens name.
     pub fn issuer(&self) -> String {
         self.shared.state().pool.issuer().to_owned()
@@ -298,6 +305,19 @@ impl FakeCognito {
         let mut jwt = self.shared.state().pool.access_jwt(username);
         edit(&mut jwt);
         jwt.signed()
+    }
+
+    /// A text with a signed token in place of the first token in it, wherever that stands: the claims
+    /// are the same, but the session is a new one of this user.
+    ///
+    /// A text without a token stays as it is.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such user.
+    pub fn sign_token_in(&self, text: &str, username: &str) -> String {
+        let signed = self.shared.state().pool.sign_token_in(text, username);
+        signed.expect("there is such a user")
     }
 
     /// An ID token, which clients often send where an access token belongs.

@@ -392,6 +392,16 @@ impl Pool {
         self.jwt(&self.accounts[username], &origin_jti, "access")
     }
 
+    /// See [`crate::FakeCognito::sign_token_in`]; none when there is no such user.
+    pub(crate) fn sign_token_in(&mut self, text: &str, username: &str) -> Option<String> {
+        if !self.accounts.contains_key(username) {
+            return None;
+        }
+        let mut jwt = self.access_jwt(username);
+        let signed = token::find(text).filter(|token| jwt.imitate(token).is_some());
+        Some(signed.map_or_else(|| text.to_owned(), |token| text.replace(token, &jwt.signed())))
+    }
+
     fn new_session(&mut self, username: &str) -> String {
         let session =
             Session { refresh_token: unique_id(), auth_time: self.now().as_secs(), revoked: false };

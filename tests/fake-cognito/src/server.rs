@@ -171,7 +171,15 @@ fn control_answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> 
             shared.reset();
             Ok(())
         }
-        _ => Err("there are POST and DELETE /_fake/faults, and POST /_fake/reset".to_owned()),
+        (&Method::POST, "sign") => {
+            let text = String::from_utf8_lossy(body);
+            match shared.state().pool.sign_token_in(&text, "demo") {
+                Some(signed) => return reply(200, "application/json", signed),
+                None => Err("there is no user demo".to_owned()),
+            }
+        }
+        _ => Err("there are POST and DELETE /_fake/faults, POST /_fake/reset and POST /_fake/sign"
+            .to_owned()),
     };
     match done {
         Ok(()) => reply(204, "application/json", ""),

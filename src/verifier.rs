@@ -1,0 +1,329 @@
+//! Verifies access tokens: their claims, and their signature by the user pool's own keys.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use http_body_util::{BodyExt as _, Limited};
+use tokio::time::{Instant, timeout_at};
+
+use crate::cognito;
+use crate::config::Config;
+use crate::connector::FreshConnection;
+use crate::endpoint::is_private;
+use crate::error::{Error, Source};
+use crate::jwks::KeySet;
+use crate::token::{Expected, TokenFault, UnverifiedToken, VerifiedToken};
+
+/// How long after a successful fetch an unknown key id is refused without another one.
+///
+/// Cognito publishes a new key before it signs with it, so an unknown id is most often a forgery, and
+/// forgeries must not become requests to Cognito.
+const MIN_TIME_BETWEEN_FETCHES: Duration = Duration::from_secs(30);
+
+/// The longest wait for the keys at the start, whatever the settings say: Lambda gives a start ten
+/// seconds.
+const MAX_WAIT_AT_START: Duration = Duration::from_secs(5);
+
+/// The longest key set that is read, in bytes; Cognito's has two keys of some 500 bytes each.
+const MAX_KEY_SET: usize = 64 * 1024;
+
+/// Verifies the access tokens of one user pool.
+///
+/// Whatever an authorizer before the function says is no evidence: it may have read another header, or
+/// not be there at all. So every signature is verified here.
+#[derive(Debug)]
+pub struct TokenVerifier {
+    expected: Expected,
+    key_source: KeySource,
+    kept: Mutex<Option<Kept>>,
+    /// Held by the invocation that fetches keys, so that only one does at a time.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+/// The keys of the last successful fetch.
+#[derive(Debug, Clone)]
+struct Kept {
+    keys: Arc<KeySet>,
+    since: Instant,
+}
+
+impl TokenVerifier {
+    /// Makes a verifier that has no keys yet, and fetches them through this connector.
+    #[must_use]
+    pub fn new(config: &Config, connector: SharedHttpConnector) -> Self {
+        let key_source = KeySource {
+            connector,
+            settings: config.cognito.clone(),
+            path: format!("/{}{PATH_OF_KEYS}", config.user_pool_id.as_str()),
+            issuer: config.token.issuer.clone(),
+        };
+        let expected = config.token.clone();
+        Self {
+            expected,
+            key_source,
+            kept: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Fetches the keys before the first request needs them, over the connection that the first call
+    /// to Cognito will use.
+    ///
+    /// A failure is no error: the first request fetches them itself. So the wait is only half as long
+    /// as for a connection that a request needs.
+    pub async fn fetch_keys_at_start(&self) {
+        let wait = MAX_WAIT_AT_START.min(self.key_source.settings.connect_timeout / 2);
+        if let Err(cause) = self.fetch(Instant::now() + wait).await {
+            tracing::warn!(%cause, "the user pool's keys could not be fetched at the start");
+        }
+    }
+
+    /// Verifies a token.
+    ///
+    /// The claims that only refuse a token come first, so that a token of another pool fetches no keys.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidToken` with the first fault found, or `InsufficientScope`; `UpstreamUnavailable` when
+    /// the token names an unknown key and the keys cannot be fetched.
+    pub async fn verify(&self, raw: &str, deadline: Instant) -> Result<VerifiedToken, Error> {
+        let token = UnverifiedToken::parse(raw, &self.expected, SystemTime::now())?;
+        let keys = self.keys_with(token.key_id(), deadline).await?;
+        let key = keys.get(token.key_id()).ok_or(TokenFault::UnknownKey)?;
+        Ok(token.verify(key)?)
+    }
+
+    /// The pool's keys: those that are kept if the id is among them, or else the newest.
+    async fn keys_with(&self, id: &str, deadline: Instant) -> Result<Arc<KeySet>, Error> {
+        if let Some(keys) = self.kept_with(id) {
+            return Ok(keys);
+        }
+        let unavailable = Error::UpstreamUnavailable;
+        let turn = timeout_at(deadline, self.fetching.lock()).await;
+        let _turn = turn.map_err(|_| unavailable(NO_ANSWER.into()))?;
+        // Another invocation may have fetched them meanwhile.
+        if let Some(keys) = self.kept_with(id) {
+            return Ok(keys);
+        }
+        let call_timeout = self.key_source.settings.call_timeout;
+        self.fetch(deadline.min(Instant::now() + call_timeout)).await.map_err(unavailable)
+    }
+
+    /// The kept keys, if the id is among them or they are too new to be fetched again.
+    fn kept_with(&self, id: &str) -> Option<Arc<KeySet>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Kept { keys, since } = kept.as_ref()?;
+        let suffices = keys.get(id).is_some() || since.elapsed() < MIN_TIME_BETWEEN_FETCHES;
+        suffices.then(|| Arc::clone(keys))
+    }
+
+    async fn fetch(&self, time_limit: Instant) -> Result<Arc<KeySet>, Source> {
+        let fetched = timeout_at(time_limit, self.key_source.fetch()).await;
+        let keys = Arc::new(fetched.map_err(|_| NO_ANSWER)??);
+        let kept = Kept { keys: Arc::clone(&keys), since: Instant::now() };
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        Ok(keys)
+    }
+}
+
+/// Where a user pool publishes its keys, below its issuer's URL.
+///
+/// Source: Amazon Cognito developer guide, "Verifying JSON web tokens".
+const PATH_OF_KEYS: &str = "/.well-known/jwks.json";
+
+const NO_ANSWER: &str = "no answer in time";
+
+/// Where the keys are fetched.
+///
+/// The endpoint that Cognito's operations are called at serves them too, which is documented for AWS's
+/// ordinary endpoints alone. If an endpoint for FIPS or dual stack does not, the issuer does. An
+/// endpoint of the deployment's own has to serve them: nothing then goes to AWS behind its back.
+#[derive(Debug)]
+struct KeySource {
+    connector: SharedHttpConnector,
+    settings: cognito::Settings,
+    /// The path at the endpoint.
+    path: String,
+    /// The `iss` claim, which is a URL.
+    issuer: String,
+}
+
+impl KeySource {
+    async fn fetch(&self) -> Result<KeySet, Source> {
+        let endpoint = self.settings.endpoint_url().await?;
+        let at_endpoint = endpoint.trim_end_matches('/').to_owned() + &self.path;
+        let pooled = self.get(&at_endpoint, None).await;
+        let Err(cause) = pooled else { return pooled };
+        // The connection of the pool may have ended without notice.
+        let fresh = self.get(&at_endpoint, Some(FreshConnection)).await;
+        match self.at_issuer().filter(|url| fresh.is_err() && *url != at_endpoint) {
+            None => fresh.map_err(|_| cause),
+            Some(url) => self.get(&url, None).await.map_err(|_| cause),
+        }
+    }
+
+    /// The URL at the issuer, if keys may be fetched there.
+    fn at_issuer(&self) -> Option<String> {
+        let url = self.issuer.clone() + PATH_OF_KEYS;
+        let is_allowed =
+            self.settings.endpoint.is_none() && url.parse().is_ok_and(|url| is_private(&url));
+        is_allowed.then_some(url)
+    }
+
+    /// Requests the keys at one URL. Redirects are not followed.
+    async fn get(&self, url: &str, connection: Option<FreshConnection>) -> Result<KeySet, Source> {
+        let mut request = HttpRequest::get(url)?;
+        connection.map(|fresh| request.add_extension(fresh));
+        let response = self.connector.call(request).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MAX_KEY_SET).collect().await?.to_bytes();
+        let keys = KeySet::parse(&body).filter(|_| status == 200);
+        keys.ok_or_else(|| format!("an answer without keys (HTTP {status})").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+    use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use serde_json::json;
+
+    use super::*;
+
+    /// The issuer of a pool whose `IssuerConfiguration` is `UPDATED`.
+    const UPDATED_ISSUER: &str =
+        "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12";
+
+    /// A network that answers each request with the next key set of a list, and keeps what was asked.
+    #[derive(Debug, Clone, Default)]
+    struct Network(Arc<Mutex<(VecDeque<Answer>, Vec<String>)>>);
+
+    /// The ids of the keys that are served; none is a `404`.
+    type Answer = Option<&'static [&'static str]>;
+
+    impl HttpConnector for Network {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            let mut state = self.0.lock().unwrap();
+            state.1.push(request.uri().to_owned());
+            let answer = state.0.pop_front().flatten();
+            let key = |id| json!({ "kty": "RSA", "kid": id, "n": "AQAB", "e": "AQAB" });
+            let keys: Vec<_> = answer.unwrap_or_default().iter().map(key).collect();
+            let status = StatusCode::try_from(if answer.is_some() { 200 } else { 404 }).unwrap();
+            let body = SdkBody::from(json!({ "keys": keys }).to_string());
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body)))
+        }
+    }
+
+    impl Network {
+        fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
+            Self(Arc::new(Mutex::new((answers.into_iter().collect(), Vec::new()))))
+        }
+
+        fn asked(&self) -> Vec<String> {
+            std::mem::take(&mut self.0.lock().unwrap().1)
+        }
+    }
+
+    fn verifier(settings: &[(&str, &str)], network: &Network) -> TokenVerifier {
+        let find = |name: &str| settings.iter().find(|(key, _)| *key == name);
+        let lookup = |name: &str| find(name).map(|(_, value)| (*value).to_owned());
+        let config = Config::from_lookup(lookup).unwrap();
+        TokenVerifier::new(&config, SharedHttpConnector::new(network.clone()))
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    async fn knows(verifier: &TokenVerifier, id: &str) -> bool {
+        verifier.keys_with(id, soon()).await.unwrap().get(id).is_some()
+    }
+
+    fn pretend_that_time_passed(verifier: &TokenVerifier, time: Duration) {
+        let mut kept = verifier.kept.lock().unwrap();
+        kept.as_mut().unwrap().since -= time;
+    }
+
+    #[tokio::test]
+    async fn an_unknown_key_is_looked_for_again_only_after_half_a_minute() {
+        let network = Network::new([Some(&["a"][..]), Some(&["a", "b"]), Some(&["b"])]);
+        let verifier = verifier(&[("USER_POOL_ID", "eu-west-1_Ab12")], &network);
+        assert!(knows(&verifier, "a").await);
+        assert!(!knows(&verifier, "b").await);
+        pretend_that_time_passed(&verifier, Duration::from_secs(28));
+        assert!(!knows(&verifier, "b").await);
+        assert_eq!(network.asked().len(), 1);
+        pretend_that_time_passed(&verifier, Duration::from_secs(2));
+        assert!(knows(&verifier, "b").await);
+        assert!(knows(&verifier, "a").await && knows(&verifier, "b").await);
+        assert_eq!(network.asked().len(), 1);
+        // Keys that Cognito no longer publishes are forgotten with the next fetch.
+        pretend_that_time_passed(&verifier, Duration::from_secs(30));
+        assert!(!knows(&verifier, "c").await);
+        assert!(!knows(&verifier, "a").await && knows(&verifier, "b").await);
+    }
+
+    #[tokio::test]
+    async fn a_failed_fetch_is_unavailable_and_leaves_the_known_keys_as_they_are() {
+        let network = Network::new([Some(&["a"][..])]);
+        let verifier = verifier(&[("USER_POOL_ID", "eu-west-1_Ab12")], &network);
+        assert!(knows(&verifier, "a").await);
+        pretend_that_time_passed(&verifier, Duration::from_secs(30));
+        for _ in 0..2 {
+            let error = verifier.keys_with("b", soon()).await.unwrap_err();
+            assert!(matches!(error, Error::UpstreamUnavailable(_)), "{error:?}");
+        }
+        assert!(knows(&verifier, "a").await);
+    }
+
+    #[tokio::test]
+    async fn the_keys_come_from_the_endpoint_that_is_called_and_else_from_the_issuer() {
+        let of = |host: &str, pool: &str| format!("https://{host}/{pool}/.well-known/jwks.json");
+        type Settings = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Settings, &str, Option<String>); 8] = [
+            ("eu-west-1_Ab12", &[], "cognito-idp.eu-west-1.amazonaws.com", None),
+            ("cn-north-1_Ab12", &[], "cognito-idp.cn-north-1.amazonaws.com.cn", None),
+            ("eusc-de-east-1_Ab12", &[], "cognito-idp.eusc-de-east-1.amazonaws.eu", None),
+            ("us-gov-west-1_Ab12", &[], "cognito-idp.us-gov-west-1.amazonaws.com", None),
+            (
+                "us-gov-west-1_Ab12",
+                &[("AWS_USE_FIPS_ENDPOINT", "true")],
+                "cognito-idp-fips.us-gov-west-1.amazonaws.com",
+                Some(of("cognito-idp.us-gov-west-1.amazonaws.com", "us-gov-west-1_Ab12")),
+            ),
+            (
+                "eu-west-1_Ab12",
+                &[("AWS_USE_DUALSTACK_ENDPOINT", "true")],
+                "cognito-idp.eu-west-1.amazonaws.com",
+                None,
+            ),
+            (
+                "eu-west-1_Ab12",
+                &[("TOKEN_ISSUER", UPDATED_ISSUER)],
+                "cognito-idp.eu-west-1.amazonaws.com",
+                Some(format!("{UPDATED_ISSUER}/.well-known/jwks.json")),
+            ),
+            (
+                "eu-west-1_Ab12",
+                &[("AWS_ENDPOINT_URL", "https://proxy.example/cognito/")],
+                "proxy.example/cognito",
+                None,
+            ),
+        ];
+        for (pool, settings, host, at_issuer) in cases {
+            let network = Network::default();
+            let settings = [&[("USER_POOL_ID", pool)], settings].concat();
+            verifier(&settings, &network).keys_with("a", soon()).await.unwrap_err();
+            let mut asked = network.asked();
+            asked.dedup();
+            let expected: Vec<_> = [of(host, pool)].into_iter().chain(at_issuer).collect();
+            assert_eq!(asked, expected, "{settings:?}");
+        }
+    }
+}
