@@ -24,6 +24,7 @@ CLIENT = "4localdevclient0000000000"
 USER = "demo"
 PASSWORD = "Correct-Horse-7-Battery"
 NEW_PASSWORD = "Purple-Monkey-8-Dishwasher"
+SAMPLES = stack.ROOT / "target" / "dev" / "events"
 
 
 class Step(NamedTuple):
@@ -89,6 +90,14 @@ def sign_in(cognito):
 def access_token(entry):
     """The access token that signing in returns."""
     return json.loads(entry.send().body)["AuthenticationResult"]["AccessToken"]
+
+
+def sign_samples(cognito):
+    """Writes the samples of `events/` into `SAMPLES`, each with its token signed by the fake."""
+    SAMPLES.mkdir(parents=True, exist_ok=True)
+    for event in (stack.ROOT / "events").glob("*.json"):
+        signed = stack.http("POST", f"{cognito}/_fake/sign", {}, event.read_text())
+        (SAMPLES / event.name).write_bytes(signed.body)
 
 
 def as_shell(token, steps, entry):
@@ -202,12 +211,15 @@ def serve():
     with both(*ports, watch, address, host, **insecure) as (url, cognito, processes):
         steps, entry = tour(url, cognito), sign_in(cognito)
         token = access_token(entry)
+        sign_samples(cognito)
         print(f"\nThe function is at {url}, and is compiled again when a file changes.")
         print(f"The fake Cognito is at {cognito}. Its faults: tests/fake-cognito/src/lib.rs")
         if not ipaddress.ip_address(address).is_loopback:
             print("Everyone on the network can use both of them.")
         print("Ctrl-C stops both. To try them in a shell, paste these lines in this order:\n")
         print(as_shell(token, steps, entry))
+        samples = SAMPLES.relative_to(stack.ROOT)
+        print(f"Events with signed tokens, for `cargo lambda invoke`, are in {samples}.")
         print(f"To try them in a browser: {cognito}/", flush=True)
         while all(process.poll() is None for process in processes):
             time.sleep(0.5)

@@ -208,11 +208,10 @@ class ChangePassword(unittest.TestCase):
     def test_the_command_in_the_readme_invokes_the_function(self):
         readme = (stack.ROOT / "README.md").read_text()
         [line] = re.findall(r"^\.venv/bin/cargo-lambda .*", readme, re.MULTILINE)
-        # The sample events have tokens of the pool of `make dev`.
-        settings = {"USER_POOL_ID": dev.POOL, "USER_POOL_CLIENT_IDS": dev.CLIENT}
-        with self.world.function(stack.watch, **settings):
-            port = self.world.url.rpartition(":")[2]
-            command = [*shlex.split(line), "--invoke-port", port]
+        ports = stack.free_port(), stack.free_port()
+        with dev.both(*ports, stack.watch, output=self.world.log) as (_, cognito, _):
+            dev.sign_samples(cognito)
+            command = [*shlex.split(line), "--invoke-port", str(ports[0])]
             done = subprocess.run(command, cwd=stack.ROOT, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         answer = json.loads(done.stdout)
