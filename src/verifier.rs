@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::{Instant, timeout_at};
 
-use crate::cognito;
+use crate::cognito::{self, Connection};
 use crate::config::Config;
 use crate::connector::FreshConnection;
 use crate::endpoint::is_private;
@@ -28,6 +28,13 @@ const MAX_WAIT_AT_START: Duration = Duration::from_secs(5);
 
 /// The longest key set that is read, in bytes; Cognito's has two keys of some 500 bytes each.
 const MAX_KEY_SET: usize = 64 * 1024;
+
+/// Where a user pool publishes its keys, below its issuer's URL.
+///
+/// Source: Amazon Cognito developer guide, "Verifying JSON web tokens".
+const PATH_OF_KEYS: &str = "/.well-known/jwks.json";
+
+const NO_ANSWER: &str = "no answer in time";
 
 /// Verifies the access tokens of one user pool.
 ///
@@ -128,13 +135,6 @@ impl TokenVerifier {
     }
 }
 
-/// Where a user pool publishes its keys, below its issuer's URL.
-///
-/// Source: Amazon Cognito developer guide, "Verifying JSON web tokens".
-const PATH_OF_KEYS: &str = "/.well-known/jwks.json";
-
-const NO_ANSWER: &str = "no answer in time";
-
 /// Where the keys are fetched.
 ///
 /// The endpoint that Cognito's operations are called at serves them too, which is documented for AWS's
@@ -154,13 +154,13 @@ impl KeySource {
     async fn fetch(&self) -> Result<KeySet, Source> {
         let endpoint = self.settings.endpoint_url().await?;
         let at_endpoint = endpoint.trim_end_matches('/').to_owned() + &self.path;
-        let pooled = self.get(&at_endpoint, None).await;
+        let pooled = self.get(&at_endpoint, Connection::Pooled).await;
         let Err(cause) = pooled else { return pooled };
         // The connection of the pool may have ended without notice.
-        let fresh = self.get(&at_endpoint, Some(FreshConnection)).await;
+        let fresh = self.get(&at_endpoint, Connection::Fresh).await;
         match self.at_issuer().filter(|url| fresh.is_err() && *url != at_endpoint) {
             None => fresh.map_err(|_| cause),
-            Some(url) => self.get(&url, None).await.map_err(|_| cause),
+            Some(url) => self.get(&url, Connection::Pooled).await.map_err(|_| cause),
         }
     }
 
@@ -173,9 +173,11 @@ impl KeySource {
     }
 
     /// Requests the keys at one URL. Redirects are not followed.
-    async fn get(&self, url: &str, connection: Option<FreshConnection>) -> Result<KeySet, Source> {
+    async fn get(&self, url: &str, connection: Connection) -> Result<KeySet, Source> {
         let mut request = HttpRequest::get(url)?;
-        connection.map(|fresh| request.add_extension(fresh));
+        if connection == Connection::Fresh {
+            request.add_extension(FreshConnection);
+        }
         let response = self.connector.call(request).await?;
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), MAX_KEY_SET).collect().await?.to_bytes();
@@ -203,6 +205,8 @@ mod tests {
     /// A network that answers each request with the next key set of a list, and keeps what was asked.
     #[derive(Debug, Clone, Default)]
     struct Network(Arc<Mutex<(VecDeque<Answer>, Vec<String>)>>);
+
+    type Settings = &'static [(&'static str, &'static str)];
 
     /// The ids of the keys that are served; none is a `404`.
     type Answer = Option<&'static [&'static str]>;
@@ -238,7 +242,7 @@ mod tests {
     }
 
     fn soon() -> Instant {
-        Instant::now() + Duration::from_secs(60)
+        Instant::now() + Duration::from_mins(1)
     }
 
     async fn knows(verifier: &TokenVerifier, id: &str) -> bool {
@@ -285,7 +289,6 @@ mod tests {
     #[tokio::test]
     async fn the_keys_come_from_the_endpoint_that_is_called_and_else_from_the_issuer() {
         let of = |host: &str, pool: &str| format!("https://{host}/{pool}/.well-known/jwks.json");
-        type Settings = &'static [(&'static str, &'static str)];
         let cases: [(&str, Settings, &str, Option<String>); 8] = [
             ("eu-west-1_Ab12", &[], "cognito-idp.eu-west-1.amazonaws.com", None),
             ("cn-north-1_Ab12", &[], "cognito-idp.cn-north-1.amazonaws.com.cn", None),
