@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use http::HeaderValue;
 
 use crate::audit::Journal;
 use crate::breaches::Breaches;
@@ -21,6 +22,7 @@ pub struct App {
     pub(crate) expected_token: Expected,
     pub(crate) policy: Policy,
     pub(crate) policy_document: PolicyDocument,
+    pub(crate) change_password_url: Option<HeaderValue>,
     pub(crate) services: Services,
     pub(crate) journal: Journal,
     user_pool_id: UserPoolId,
@@ -45,6 +47,7 @@ impl App {
             expected_token: config.token,
             policy_document: PolicyDocument::new(config.policy.base()),
             policy: config.policy,
+            change_password_url: config.change_password_url,
             services: Services { cognito, breaches },
             journal: Journal::new(config.function_name, writer),
             user_pool_id: config.user_pool_id,

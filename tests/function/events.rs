@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use crate::harness::{Function, has_sample_token, sample};
 
 /// Each sample with its status and its problem's code.
-const EXPECTED: [(&str, u64, Option<&str>); 22] = [
+const EXPECTED: [(&str, u64, Option<&str>); 23] = [
     ("alb", 204, None),
     ("bad-base64", 400, Some("malformed_request")),
     ("expired-token", 401, Some("invalid_token")),
     ("function-url", 204, None),
+    ("health-check", 200, None),
     ("http-api", 204, None),
     ("http-api-base64", 204, None),
     ("id-token", 401, Some("invalid_token")),

@@ -13,5 +13,6 @@ mod outcomes;
 mod policies;
 mod problems;
 mod proxy;
+mod public_routes;
 mod range_server;
 mod secrets;
