@@ -1,6 +1,7 @@
 //! The function as Lambda calls it: raw events in, the real SDK client, a real socket to the fake.
 
 mod audit;
+mod audit_samples;
 mod binary;
 mod clients;
 mod connection;
