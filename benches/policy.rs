@@ -22,10 +22,10 @@ const EVERY_RULE: &str = include_str!("../tests/policy/data/every-rule.toml");
 
 fn check(criterion: &mut Criterion) {
     let policy = Policy::from_toml(EVERY_RULE).expect("a sound policy");
-    let previous = Password::from("Previous-Horse-7-Battery".to_owned());
+    let previous = Password::from("Previous-Horse-7-Battery");
     for (name, text) in passwords() {
         let mut group = criterion.benchmark_group(name);
-        let password = Password::from(text.clone());
+        let password = Password::from(text.as_str());
         group.bench_function("policy", |bencher| {
             bencher.iter(|| {
                 let words = [
@@ -67,7 +67,7 @@ fn first_answer(name: &str) {
         "policy" => {
             let policy = Policy::from_toml(EVERY_RULE).expect("a sound policy");
             let personal = PersonalWords::new([]);
-            black_box(policy.base().violations(&text.to_owned().into(), None, &personal));
+            black_box(policy.base().violations(&(*text).into(), None, &personal));
         }
         "zxcvbn" => {
             black_box(zxcvbn::zxcvbn(text, &[]));

@@ -5,52 +5,40 @@ use std::time::SystemTime;
 
 use change_password::change_password::Changed;
 use change_password::config;
+use change_password::envelope::Envelope;
 use change_password::error::Error;
 use change_password::policy::{PersonalAttribute, PersonalWords};
-use change_password::request::{self, ChangePasswordBody, Route};
+use change_password::request::{self, ChangePasswordBody};
 use change_password::response;
 use change_password::token::{Expected, UnverifiedToken};
 use criterion::{Criterion, criterion_group, criterion_main};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde_json::Value;
 
 fn request_path(criterion: &mut Criterion) {
-    let event: Value =
-        serde_json::from_str(include_str!("../events/http-api.json")).expect("a sample is JSON");
-    let headers: HeaderMap = event["headers"]
-        .as_object()
-        .expect("the sample has headers")
-        .iter()
-        .map(|(name, value)| {
-            let name = HeaderName::try_from(name).expect("a sound name");
-            (
-                name,
-                HeaderValue::from_str(value.as_str().unwrap_or_default()).expect("a sound value"),
-            )
-        })
-        .collect();
-    let body = event["body"].as_str().expect("the sample has a body").as_bytes();
+    let payload = include_str!("../events/http-api.json");
+    let envelope = Envelope::read(payload);
+    let headers = &envelope.headers;
+    let body = envelope.body.open().expect("the sample's body is text");
     let expected = Expected {
         issuer: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_LocalDev0".into(),
         client_ids: vec!["4localdevclient0000000000".into()],
     };
-    let token = request::bearer_token(&headers).expect("the sample has a token");
+    let token = request::bearer_token(headers).expect("the sample has a token");
     let policy = config::read_policy(None).expect("the built-in policy is sound");
     let words = || PersonalWords::new([(PersonalAttribute::UserName, "demo")]);
     let ChangePasswordBody { previous, proposed, .. } =
-        ChangePasswordBody::parse(body).expect("the sample's body is sound");
+        ChangePasswordBody::parse(&body).expect("the sample's body is sound");
 
     let mut group = criterion.benchmark_group("request path");
     group.bench_function("request", |bencher| {
         bencher.iter(|| {
-            let route = Route::find(&Method::POST, black_box("/change-password"));
-            let json = request::require_json(black_box(&headers));
-            (route, json, ChangePasswordBody::parse(black_box(body)))
+            let envelope = Envelope::read(black_box(payload));
+            request::require_json(&envelope.headers)?;
+            ChangePasswordBody::parse(&envelope.body.open()?)
         });
     });
     group.bench_function("token, but for its signature", |bencher| {
         let now = SystemTime::now();
-        bencher.iter(|| UnverifiedToken::parse(black_box(token), &expected, now));
+        bencher.iter(|| UnverifiedToken::parse(black_box(&token), &expected, now));
     });
     group.bench_function("policy", |bencher| {
         bencher

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
+use http::HeaderValue;
 
 use crate::audit::Journal;
 use crate::breaches::Breaches;
@@ -20,6 +21,7 @@ pub struct App {
     pub(crate) verifier: TokenVerifier,
     pub(crate) policy: Policy,
     pub(crate) policy_document: PolicyDocument,
+    pub(crate) change_password_url: Option<HeaderValue>,
     pub(crate) services: Services,
     pub(crate) journal: Journal,
 }
@@ -44,6 +46,7 @@ impl App {
             verifier,
             policy_document: PolicyDocument::new(config.policy.base()),
             policy: config.policy,
+            change_password_url: config.change_password_url,
             services: Services { cognito, breaches },
             journal: Journal::new(config.function_name, writer),
         }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use http::Uri;
 use http::uri::Scheme;
+use http::{HeaderValue, Uri};
 use thiserror::Error;
 
 use crate::cognito;
@@ -11,6 +11,7 @@ use crate::connector::{Bundle, Trust};
 use crate::endpoint::is_private;
 use crate::error::Source;
 use crate::policy::{Policy, PolicyError};
+use crate::request::CHANGE_PASSWORD_PAGE;
 use crate::token;
 use crate::user_pool::{UserPoolId, UserPoolIdError};
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub cognito: cognito::Settings,
     /// `AWS_CA_BUNDLE`, or who vouches for the endpoint that is called.
     pub trust: Trust,
+    /// `CHANGE_PASSWORD_URL`: the page to which `/.well-known/change-password` redirects.
+    pub change_password_url: Option<HeaderValue>,
     /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the metrics' dimension.
     pub function_name: String,
 }
@@ -136,6 +139,7 @@ impl Config {
                 connect_timeout: milliseconds("COGNITO_CONNECT_TIMEOUT_MS", get, FROM_1, 1_000)?,
                 call_timeout: milliseconds("COGNITO_CALL_TIMEOUT_MS", get, FROM_500, 5_000)?,
             },
+            change_password_url: change_password_url(get("CHANGE_PASSWORD_URL"))?,
             function_name: get("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
             user_pool_id,
@@ -200,6 +204,25 @@ fn endpoint(get: impl Fn(&'static str) -> Option<String>) -> Result<Option<Strin
             (localhost, 127.0.0.0/8, [::1]), or with ALLOW_INSECURE_ENDPOINT=true, which is never \
             for production";
         Err(ConfigError::Invalid { name, value, expected })
+    }
+}
+
+/// The page on which users change their password, for the redirection of password managers.
+///
+/// Its URL must not be the well-known one, which would redirect for ever.
+fn change_password_url(value: Option<String>) -> Result<Option<HeaderValue>, ConfigError> {
+    let Some(value) = value else { return Ok(None) };
+    let is_page = |url: &Uri| {
+        url.scheme() == Some(&Scheme::HTTPS)
+            && url.host().is_some_and(|host| !host.is_empty())
+            && url.path() != CHANGE_PASSWORD_PAGE
+    };
+    match (value.parse(), HeaderValue::from_str(&value)) {
+        (Ok(url), Ok(header)) if is_page(&url) => Ok(Some(header)),
+        _ => {
+            let expected = "the https:// URL of the page on which users change their password";
+            Err(ConfigError::Invalid { name: "CHANGE_PASSWORD_URL", value, expected })
+        }
     }
 }
 
@@ -376,6 +399,32 @@ mod tests {
             &[pool, ("ALLOW_INSECURE_ENDPOINT", "yes")],
             &["ALLOW_INSECURE_ENDPOINT", "yes", "true or false"],
         );
+    }
+
+    #[test]
+    fn the_page_for_password_managers_has_an_https_url() {
+        let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
+        let name = "CHANGE_PASSWORD_URL";
+        assert!(config(&[pool, (name, "")]).unwrap().change_password_url.is_none());
+        for url in ["https://example.com", "https://app.example.com/account/password?from=manager"]
+        {
+            let page = config(&[pool, (name, url)]).unwrap().change_password_url;
+            assert_eq!(page.unwrap(), url);
+        }
+        for url in [
+            "http://example.com",
+            "example.com/password",
+            "/password",
+            "https://",
+            "https:///password",
+            "javascript:alert(1)",
+            "https://example.com/a b",
+            "https://example.com/\r\nX-Forged: 1",
+            "https://example.com/.well-known/change-password",
+        ] {
+            let error = config(&[pool, (name, url)]).unwrap_err();
+            assert!(matches!(error, ConfigError::Invalid { name: "CHANGE_PASSWORD_URL", .. }));
+        }
     }
 
     #[test]

@@ -14,8 +14,8 @@ pub struct Password(SecretString);
 #[derive(Debug)]
 pub struct AccessToken(SecretString);
 
-impl From<String> for Password {
-    fn from(text: String) -> Self {
+impl From<&str> for Password {
+    fn from(text: &str) -> Self {
         Self(text.into())
     }
 }
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn debug_output_never_shows_the_secret() {
-        let password = Password::from("Sentinel-Password-1".to_owned());
+        let password = Password::from("Sentinel-Password-1");
         let token = AccessToken::from("sentinel.access.token");
         let printed = format!("{password:?} {token:?}").to_lowercase();
         assert!(!printed.contains("sentinel"), "{printed}");

@@ -4,14 +4,16 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt as _;
-use http::{HeaderMap, Method, Response};
-use lambda_http::{Body, Context, Request, RequestExt as _};
+use http::{Method, Response};
+use lambda_http::{Body, Context};
 use tokio::time::Instant;
 
 use crate::app::App;
 use crate::audit::{Outcome, Record};
 use crate::change_password::{ChangePassword, Report};
+use crate::envelope::Envelope;
 use crate::error::Error;
+use crate::headers::Headers;
 use crate::request::{self, ChangePasswordBody, Route};
 use crate::response;
 
@@ -24,56 +26,57 @@ const GATEWAY_LIMIT: Duration = Duration::from_secs(30);
 
 impl App {
     /// Answers one request; every failure is an answer too.
-    ///
-    /// The body comes beside the request, from a buffer that is wiped, and not in it. The record has
-    /// what the event's envelope says.
-    pub async fn handle(
-        &self,
-        request: Request,
-        body: &[u8],
-        mut record: Record,
-    ) -> Response<Body> {
-        let context = request.lambda_context();
-        let route = Route::find(request.method(), request.raw_http_path());
-        let answer = self.answer(route, &request, body, deadline(&context), &mut record);
+    pub async fn handle(&self, envelope: Envelope<'_>, context: &Context) -> Response<Body> {
+        let is_health_check = matches!(envelope.route, Ok(Route::Health));
+        let mut record = envelope.record();
+        let answer = self.answer(envelope, deadline(context), &mut record);
         // Invocations share only what they read, so a panic leaves nothing half changed.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let answer = answer.unwrap_or(Err(Error::Panicked));
-        self.finish(answer, &context.request_id, &record)
-    }
-
-    /// Answers an event from which no request could be made.
-    #[must_use]
-    pub fn refuse(&self, error: Error, request_id: &str, record: &Record) -> Response<Body> {
-        self.finish(Err(error), request_id, record)
+        let request_id = &context.request_id;
+        let (response, error) = match answer {
+            Ok(response) => (response, None),
+            Err(error) => (response::problem(&error, request_id), Some(error)),
+        };
+        // Health checks come every few seconds and concern no user.
+        if !is_health_check {
+            let status = response.status().as_u16();
+            self.journal.write(&Outcome { request_id, status, error: error.as_ref() }, &record);
+        }
+        response
     }
 
     async fn answer(
         &self,
-        route: Result<Route, Error>,
-        request: &Request,
-        body: &[u8],
+        envelope: Envelope<'_>,
         deadline: Instant,
         record: &mut Record,
     ) -> Result<Response<Body>, Error> {
-        let headers = request.headers();
+        let Envelope { method, route, headers, body, .. } = envelope;
+        let with_body = method != Method::HEAD;
         match route? {
-            Route::PasswordPolicy => {
-                let with_body = request.method() != Method::HEAD;
-                Ok(response::policy(&self.policy_document, headers, with_body))
+            Route::ChangePassword => {
+                self.change_password(&headers, &body.open()?, deadline, record).await
             }
-            Route::ChangePassword => self.change_password(headers, body, deadline, record).await,
+            Route::PasswordPolicy => {
+                Ok(response::policy(&self.policy_document, &headers, with_body))
+            }
+            Route::ChangePasswordPage => {
+                let page = self.change_password_url.as_ref().ok_or(Error::NotFound)?;
+                Ok(response::change_password_page(page))
+            }
+            Route::Health => Ok(response::healthy(with_body)),
         }
     }
 
     async fn change_password(
         &self,
-        headers: &HeaderMap,
+        headers: &Headers<'_>,
         body: &[u8],
         deadline: Instant,
         record: &mut Record,
     ) -> Result<Response<Body>, Error> {
-        let token = self.verifier.verify(request::bearer_token(headers)?, deadline).await?;
+        let token = self.verifier.verify(&request::bearer_token(headers)?, deadline).await?;
         record.user = Some(token.user.clone());
         request::require_json(headers)?;
         let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
@@ -88,22 +91,6 @@ impl App {
         let changed = result?;
         record.signed_out_everywhere = changed.signed_out_everywhere;
         Ok(response::changed(&changed))
-    }
-
-    /// Turns an error into its problem, and writes the audit event.
-    fn finish(
-        &self,
-        answer: Result<Response<Body>, Error>,
-        request_id: &str,
-        record: &Record,
-    ) -> Response<Body> {
-        let (response, error) = match answer {
-            Ok(response) => (response, None),
-            Err(error) => (response::problem(&error, request_id), Some(error)),
-        };
-        let status = response.status().as_u16();
-        self.journal.write(&Outcome { request_id, status, error: error.as_ref() }, record);
-        response
     }
 }
 

@@ -1,20 +1,33 @@
 //! JSON objects that others wrote, read member by member.
 //!
 //! Derived code would read an array as a structure, and would let a member repeat that it does not know.
+//! It would also leave copies of escaped strings in memory that nobody wipes.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 /// The members of an object in their order, each with its value unread.
 #[derive(Debug, Default)]
 pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
+/// A string: borrowed where its JSON has no escapes, or else a copy that is wiped.
+#[derive(Debug)]
+pub enum Text<'a> {
+    /// The string as it stands in its JSON.
+    Borrowed(&'a str),
+    /// The string without its escapes.
+    Unescaped(Zeroizing<String>),
+}
+
+/// The name of a member, which is no secret.
 #[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Members<'a> {
     /// Reads a text that is one JSON object; none if it is anything else.
@@ -29,6 +42,17 @@ impl<'a> Members<'a> {
         self.0.iter().find(|(found, _)| found == name).map(|(_, value)| *value)
     }
 
+    /// The value of the first member with this name, unless it is `null`.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<&'a RawValue> {
+        self.get(name).filter(|value| value.get() != "null")
+    }
+
+    /// The names of all members, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| &**name)
+    }
+
     /// The members of the object that a member holds; none if it is anything else.
     #[must_use]
     pub fn object(&self, name: &str) -> Option<Self> {
@@ -37,7 +61,7 @@ impl<'a> Members<'a> {
 
     /// The string that a member holds; none if it is anything else.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub fn text(&self, name: &str) -> Option<Text<'a>> {
         self.get(name).and_then(text)
     }
 
@@ -50,7 +74,7 @@ impl<'a> Members<'a> {
     /// Whether a name appears more than once.
     #[must_use]
     pub fn has_repeated_names(&self) -> bool {
-        let mut names: Vec<_> = self.0.iter().map(|(name, _)| name).collect();
+        let mut names: Vec<_> = self.names().collect();
         names.sort_unstable();
         names.windows(2).any(|pair| pair[0] == pair[1])
     }
@@ -58,8 +82,66 @@ impl<'a> Members<'a> {
 
 /// The string that a value is; none if it is anything else.
 #[must_use]
-pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str(value.get()).ok().map(|Text(text)| text)
+pub fn text(value: &RawValue) -> Option<Text<'_>> {
+    let inside = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    if inside.contains('\\') {
+        unescape(inside).map(Text::Unescaped)
+    } else {
+        Some(Text::Borrowed(inside))
+    }
+}
+
+/// Resolves the escapes of a string (RFC 8259, section 7); none if half of a surrogate pair is missing.
+fn unescape(mut escaped: &str) -> Option<Zeroizing<String>> {
+    // No escape is shorter than the character that it stands for, so nothing is moved to grow.
+    let mut text = Zeroizing::new(String::with_capacity(escaped.len()));
+    while let Some((plain, rest)) = escaped.split_once('\\') {
+        text.push_str(plain);
+        let kind = rest.chars().next()?;
+        escaped = &rest[kind.len_utf8()..];
+        text.push(match kind {
+            '"' | '\\' | '/' => kind,
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'u' => {
+                let unit = code_unit(&mut escaped)?;
+                match char::from_u32(unit.into()) {
+                    Some(character) => character,
+                    None => {
+                        escaped = escaped.strip_prefix("\\u")?;
+                        let pair = [unit, code_unit(&mut escaped)?];
+                        char::decode_utf16(pair).next()?.ok()?
+                    }
+                }
+            }
+            _ => return None,
+        });
+    }
+    text.push_str(escaped);
+    Some(text)
+}
+
+/// Takes the four hexadecimal digits of a UTF-16 code unit.
+fn code_unit(text: &mut &str) -> Option<u16> {
+    let (digits, rest) = text.split_at_checked(4)?;
+    *text = rest;
+    // The parser would take a sign too.
+    let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_hexadecimal { u16::from_str_radix(digits, 16).ok() } else { None }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match self {
+            Self::Borrowed(text) => text,
+            Self::Unescaped(text) => text,
+        }
+    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -79,7 +161,7 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
         let mut found = Vec::new();
-        while let Some((Text(name), value)) = members.next_entry()? {
+        while let Some((Name(name), value)) = members.next_entry()? {
             found.push((name, value));
         }
         Ok(Members(found))
@@ -102,6 +184,45 @@ mod tests {
         assert!(members.object("a").is_none());
         assert_eq!(members.get_all("b").count(), 2);
         assert!(!members.has_repeated_names());
+    }
+
+    #[test]
+    fn every_escape_is_resolved_and_half_a_surrogate_pair_is_no_text() {
+        let texts = [
+            ("", ""),
+            ("é🔑", "é🔑"),
+            (r#"\"\\\/"#, r#""\/"#),
+            (r"\b\f\n\r\t", "\u{8}\u{c}\n\r\t"),
+            (r"a\u0000b\u00e9\u20AC", "a\0bé€"),
+            (r"\ud83d\udd11\ud83d\uDD11x", "🔑🔑x"),
+        ];
+        for (escaped, expected) in texts {
+            let value = RawValue::from_string(format!("\"{escaped}\"")).unwrap();
+            assert_eq!(text(&value).as_deref(), Some(expected), "{escaped}");
+        }
+        for broken in
+            [r"\ud83d", r"\udd11", r"\udd11\ud83d", r"\ud83dx", r"\ud83d\n", r"\ud83d\u0041"]
+        {
+            let value = RawValue::from_string(format!("\"{broken}\"")).unwrap();
+            assert!(text(&value).is_none(), "{broken}");
+        }
+        for other in ["7", "null", "[\"a\"]", "{}", "true"] {
+            let value = RawValue::from_string(other.to_owned()).unwrap();
+            assert!(text(&value).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_string_is_read_as_serde_reads_it() {
+        proptest::proptest!(|(string: String)| {
+            let escaped: String =
+                string.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            for json in [serde_json::to_string(&string).unwrap(), format!("\"{escaped}\"")] {
+                let value = RawValue::from_string(json).unwrap();
+                let read = text(&value);
+                proptest::prop_assert_eq!(read.as_deref(), Some(string.as_str()));
+            }
+        });
     }
 
     #[test]

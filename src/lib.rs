@@ -17,6 +17,7 @@ pub mod envelope;
 pub mod error;
 pub mod event;
 pub mod handler;
+pub mod headers;
 pub mod json;
 pub mod jwks;
 pub mod logging;

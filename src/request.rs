@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, Method};
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, MapAccess, Visitor};
+use http::Method;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use crate::credentials::Password;
 use crate::error::Error;
+use crate::headers::Headers;
+use crate::json::{Members, text};
 
 /// The longest body read, in bytes: two passwords of 256 code points fit, each code point escaped
 /// as a surrogate pair of 12 bytes.
@@ -17,6 +18,16 @@ pub const MAX_BODY: usize = 8 * 1024;
 /// The longest field name that is repeated to the client, in code points.
 const MAX_FIELD_NAME: usize = 40;
 
+const PREVIOUS: &str = "previousPassword";
+const PROPOSED: &str = "proposedPassword";
+const SIGN_OUT: &str = "signOutEverywhere";
+
+/// Where password managers look for the page on which a user changes a password.
+///
+/// Source: W3C, "A Well-Known URL for Changing Passwords". It stands at the root of an origin, so no
+/// prefix is accepted.
+pub const CHANGE_PASSWORD_PAGE: &str = "/.well-known/change-password";
+
 /// What can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
@@ -24,6 +35,10 @@ pub enum Route {
     ChangePassword,
     /// `GET /password-policy`, and `HEAD`
     PasswordPolicy,
+    /// `GET /.well-known/change-password`, and `HEAD`
+    ChangePasswordPage,
+    /// `GET /health`, and `HEAD`
+    Health,
 }
 
 /// The JSON body of `POST /change-password`.
@@ -43,11 +58,17 @@ impl Route {
     /// A stage and the base path of a domain name may stand before it, and a slash after it. Anything
     /// that a gateway could have read as another path is no route.
     pub fn find(method: &Method, path: &str) -> Result<Self, Error> {
+        if path == CHANGE_PASSWORD_PAGE {
+            // Without `Allow`, which would invite clients to a page that may not be configured.
+            let is_safe = matches!(*method, Method::GET | Method::HEAD);
+            return is_safe.then_some(Self::ChangePasswordPage).ok_or(Error::NotFound);
+        }
         let relative = path.strip_prefix('/').ok_or(Error::NotFound)?;
         let mut segments = relative.strip_suffix('/').unwrap_or(relative).rsplit('/');
         let (route, allow) = match segments.next() {
             Some("change-password") => (Self::ChangePassword, "POST"),
             Some("password-policy") => (Self::PasswordPolicy, "GET, HEAD"),
+            Some("health") => (Self::Health, "GET, HEAD"),
             _ => return Err(Error::NotFound),
         };
         if !segments.all(is_plain_segment) {
@@ -66,6 +87,8 @@ impl Route {
         match self {
             Self::ChangePassword => "changePassword",
             Self::PasswordPolicy => "getPasswordPolicy",
+            Self::ChangePasswordPage => "getChangePasswordPage",
+            Self::Health => "getHealth",
         }
     }
 }
@@ -80,17 +103,18 @@ fn is_plain_segment(segment: &str) -> bool {
 ///
 /// A token may also stand there without `Bearer`. API Gateway's authorizer accepts that, and a client
 /// that got a 401 after it would fetch one new token after another.
-pub fn bearer_token(headers: &HeaderMap) -> Result<&str, Error> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
+pub fn bearer_token(headers: &Headers<'_>) -> Result<Zeroizing<String>, Error> {
+    let value = headers.get_only("authorization").ok_or(Error::MissingToken)?;
+    if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Err(Error::MissingToken);
-    };
-    let value = value.to_str().map_err(|_| Error::MissingToken)?.trim();
-    match value.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        None if is_jwt_like(value) => Ok(value),
-        _ => Err(Error::MissingToken),
     }
+    let value = value.trim();
+    let token = match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        None if is_jwt_like(value) => value,
+        _ => return Err(Error::MissingToken),
+    };
+    Ok(Zeroizing::new(token.to_owned()))
 }
 
 /// Whether a text is three parts of base64url, with dots between them.
@@ -100,14 +124,17 @@ fn is_jwt_like(text: &str) -> bool {
 }
 
 /// Refuses a body that does not say it is JSON; parameters such as `charset` are ignored.
-pub fn require_json(headers: &HeaderMap) -> Result<(), Error> {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    if essence.eq_ignore_ascii_case("application/json") {
-        Ok(())
-    } else {
-        Err(Error::UnsupportedMediaType)
+pub fn require_json(headers: &Headers<'_>) -> Result<(), Error> {
+    let essence = |value: &str| value.split(';').next().is_some_and(is_json);
+    match headers.get("content-type") {
+        Some(value) if essence(&value) => Ok(()),
+        _ => Err(Error::UnsupportedMediaType),
     }
+}
+
+fn is_json(media_type: &str) -> bool {
+    // Not `trim`, which would take other spaces than HTTP's for none.
+    media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json")
 }
 
 impl ChangePasswordBody {
@@ -121,20 +148,49 @@ impl ChangePasswordBody {
         if body.len() > MAX_BODY {
             return Err(Error::PayloadTooLarge { max: MAX_BODY });
         }
-        let mut fault = None;
-        let mut json = serde_json::Deserializer::from_slice(body);
-        let read = BodyReader { fault: &mut fault }.deserialize(&mut json);
-        let read = read.and_then(|body| json.end().map(|()| body));
-        read.map_err(|error| {
-            Error::MalformedRequest(match fault {
-                Some(fault) if error.is_data() => fault.to_string(),
-                _ if error.is_data() => Fault::NotAnObject.to_string(),
-                _ => format!(
-                    "The body is not valid JSON (line {}, column {}).",
-                    error.line(),
-                    error.column()
-                ),
+        let malformed = |detail: String| Error::MalformedRequest(detail);
+        let body = str::from_utf8(body)
+            .map_err(|_| malformed("The body is not valid UTF-8.".to_owned()))?;
+        let members: Members = serde_json::from_str(body).map_err(|error| {
+            malformed(if error.is_data() {
+                Fault::NotAnObject.to_string()
+            } else {
+                let (line, column) = (error.line(), error.column());
+                format!("The body is not valid JSON (line {line}, column {column}).")
             })
+        })?;
+        Self::from_members(&members).map_err(|fault| malformed(fault.to_string()))
+    }
+
+    fn from_members(members: &Members) -> Result<Self, Fault> {
+        let fields = [PREVIOUS, PROPOSED, SIGN_OUT];
+        if let Some(name) = members.names().find(|name| !fields.contains(name)) {
+            return Err(Fault::Unknown(name.to_owned()));
+        }
+        for field in fields {
+            if members.names().filter(|name| *name == field).nth(1).is_some() {
+                return Err(Fault::Repeated(field));
+            }
+        }
+        let password = |field, value| match text(value) {
+            Some(text) if text.is_empty() && field == PREVIOUS => Err(Fault::Empty(field)),
+            Some(text) => Ok(Password::from(&*text)),
+            None => Err(Fault::NotAString(field)),
+        };
+        Ok(Self {
+            previous: members
+                .optional(PREVIOUS)
+                .map(|value| password(PREVIOUS, value))
+                .transpose()?,
+            sign_out_everywhere: match members.optional(SIGN_OUT).map(RawValue::get) {
+                None | Some("false") => false,
+                Some("true") => true,
+                Some(_) => return Err(Fault::NotABoolean(SIGN_OUT)),
+            },
+            proposed: members
+                .get(PROPOSED)
+                .ok_or(Fault::Missing(PROPOSED))
+                .and_then(|value| password(PROPOSED, value))?,
         })
     }
 }
@@ -174,89 +230,6 @@ fn is_field_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphabetic() || c == '_')
 }
 
-const PREVIOUS: &str = "previousPassword";
-const PROPOSED: &str = "proposedPassword";
-const SIGN_OUT: &str = "signOutEverywhere";
-
-/// Reads the body by hand, because derived code would name values in its errors, and would take an
-/// array for an object.
-struct BodyReader<'a> {
-    fault: &'a mut Option<Fault>,
-}
-
-impl<'de> DeserializeSeed<'de> for BodyReader<'_> {
-    type Value = ChangePasswordBody;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for BodyReader<'_> {
-    type Value = ChangePasswordBody;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut fields: A) -> Result<Self::Value, A::Error> {
-        // An optional field that is `null` is absent, but still appears.
-        let (mut previous, mut proposed, mut sign_out) = (None, None, None);
-        while let Some(name) = fields.next_key::<String>()? {
-            match name.as_str() {
-                PREVIOUS => {
-                    self.refuse_if(previous.is_some(), Fault::Repeated(PREVIOUS))?;
-                    let text: Option<String> =
-                        self.value(Fault::NotAString(PREVIOUS), &mut fields)?;
-                    let is_empty = text.as_ref().is_some_and(String::is_empty);
-                    self.refuse_if(is_empty, Fault::Empty(PREVIOUS))?;
-                    previous = Some(text.map(Password::from));
-                }
-                PROPOSED => {
-                    self.refuse_if(proposed.is_some(), Fault::Repeated(PROPOSED))?;
-                    let text: String = self.value(Fault::NotAString(PROPOSED), &mut fields)?;
-                    proposed = Some(Password::from(text));
-                }
-                SIGN_OUT => {
-                    self.refuse_if(sign_out.is_some(), Fault::Repeated(SIGN_OUT))?;
-                    let value: Option<bool> =
-                        self.value(Fault::NotABoolean(SIGN_OUT), &mut fields)?;
-                    sign_out = Some(value);
-                }
-                _ => self.refuse_if(true, Fault::Unknown(name))?,
-            }
-        }
-        proposed
-            .map(|proposed| ChangePasswordBody {
-                previous: previous.flatten(),
-                proposed,
-                sign_out_everywhere: sign_out.flatten().unwrap_or(false),
-            })
-            .ok_or_else(|| self.fault(Fault::Missing(PROPOSED)))
-    }
-}
-
-impl BodyReader<'_> {
-    /// Reads a field's value, or leaves the fault behind if it is of another type.
-    fn value<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
-        &mut self,
-        wrong_type: Fault,
-        fields: &mut A,
-    ) -> Result<T, A::Error> {
-        fields.next_value().inspect_err(|_| *self.fault = Some(wrong_type))
-    }
-
-    fn refuse_if<E: serde::de::Error>(&mut self, refuse: bool, fault: Fault) -> Result<(), E> {
-        if refuse { Err(self.fault(fault)) } else { Ok(()) }
-    }
-
-    /// Leaves a fault behind; the error itself says nothing.
-    fn fault<E: serde::de::Error>(&mut self, fault: Fault) -> E {
-        *self.fault = Some(fault);
-        E::custom("refused")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,6 +247,10 @@ mod tests {
             ("POST", "/change-password/change-password", Route::ChangePassword),
             ("GET", "/password-policy", Route::PasswordPolicy),
             ("HEAD", "/v1/password-policy", Route::PasswordPolicy),
+            ("GET", "/health", Route::Health),
+            ("HEAD", "/prod/health/", Route::Health),
+            ("GET", "/.well-known/change-password", Route::ChangePasswordPage),
+            ("HEAD", "/.well-known/change-password", Route::ChangePasswordPage),
         ];
         for (method, path, route) in found {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -309,8 +286,17 @@ mod tests {
             let found = Route::find(&Method::POST, path);
             assert!(matches!(found, Err(Error::NotFound)), "{path}: {found:?}");
         }
+        for path in [
+            "/prod/.well-known/change-password",
+            "/.well-known/change-password/",
+            "/.well-known/password-policy",
+            "/.well-known/health",
+        ] {
+            assert!(matches!(Route::find(&Method::GET, path), Err(Error::NotFound)), "{path}");
+        }
         for (method, path, expected) in [
             (Method::GET, "/change-password", "POST"),
+            (Method::POST, "/health", "GET, HEAD"),
             (Method::OPTIONS, "/change-password", "POST"),
             (Method::POST, "/password-policy", "GET, HEAD"),
         ] {
@@ -320,39 +306,42 @@ mod tests {
         }
     }
 
-    fn headers(name: &http::HeaderName, values: &[&[u8]]) -> HeaderMap {
-        let value = |bytes: &&[u8]| http::HeaderValue::from_bytes(bytes).unwrap();
-        values.iter().map(|bytes| (name.clone(), value(bytes))).collect()
+    /// Reads something of the headers of a request with one header that has these values.
+    fn with_headers<T>(name: &str, values: &[&str], read: impl Fn(&Headers) -> T) -> T {
+        let headers = serde_json::json!({ name: values }).to_string();
+        read(&Headers::new(Members::parse(&headers).unwrap(), Members::default()))
     }
 
     #[test]
     fn exactly_one_token_is_usable_with_or_without_its_scheme() {
         for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c ", "a.b.c", " a.b.c "] {
-            let headers = headers(&AUTHORIZATION, &[value.as_bytes()]);
-            assert_eq!(bearer_token(&headers).unwrap(), "a.b.c", "{value}");
+            let token = with_headers("Authorization", &[value], bearer_token).unwrap();
+            assert_eq!(*token, "a.b.c", "{value}");
         }
-        let unusable: [&[&[u8]]; 17] = [
+        let unusable: [&[&str]; 19] = [
             &[],
-            &[b""],
-            &[b"Bearer"],
-            &[b"Bearer "],
-            &[b"a.b"],
-            &[b"a.b.c.d"],
-            &[b"a..c"],
-            &[b"a.b.c="],
-            &[b"a.b c"],
-            &[b"a.b.c,d.e.f"],
-            &[b"a.b.c, Bearer d.e.f"],
-            &[b"Basic ZGVtbzpkZW1v"],
-            &[b"Basic a.b.c"],
-            &[b"Bearer:a.b.c"],
-            &[b"Bearer \xff\xfe"],
-            &[b"Bearer a.b.c", b"Bearer d.e.f"],
-            &[b"a.b.c", b"a.b.c"],
+            &[""],
+            &["Bearer"],
+            &["Bearer "],
+            &["a."],
+            &["a.b.c.d"],
+            &["a..c"],
+            &["a.b.c="],
+            &["a.b c"],
+            &["a.b.c,d.e.f"],
+            &["a.b.c, Bearer d.e.f"],
+            &["Basic ZGVtbzpkZW1v"],
+            &["Basic a.b.c"],
+            &["Bearer:a.b.c"],
+            &["Bearer a.b.é"],
+            &["Bearer a.b.c\r\nX-Forged: 1"],
+            &["Bearer a.b.c\0"],
+            &["Bearer a.b.c", "Bearer d.e.f"],
+            &["a.b.c", "a.b.c"],
         ];
         for values in unusable {
-            let found = headers(&AUTHORIZATION, values);
-            assert!(matches!(bearer_token(&found), Err(Error::MissingToken)), "{values:?}");
+            let found = with_headers("authorization", values, bearer_token);
+            assert!(matches!(found, Err(Error::MissingToken)), "{values:?}");
         }
     }
 
@@ -361,12 +350,12 @@ mod tests {
         for value in
             ["application/json", "Application/JSON; charset=utf-8", "application/json ;a=b"]
         {
-            assert!(require_json(&headers(&CONTENT_TYPE, &[value.as_bytes()])).is_ok(), "{value}");
+            assert!(with_headers("Content-Type", &[value], require_json).is_ok(), "{value}");
         }
-        let others: [&[&[u8]]; 5] =
-            [&[], &[b"text/plain"], &[b"application/jsonp"], &[b"json"], &[b"\xff"]];
+        let others: [&[&str]; 5] =
+            [&[], &["text/plain"], &["application/jsonp"], &["json"], &["application/json\u{a0}"]];
         for values in others {
-            let found = require_json(&headers(&CONTENT_TYPE, values));
+            let found = with_headers("content-type", values, require_json);
             assert!(matches!(found, Err(Error::UnsupportedMediaType)), "{values:?}");
         }
     }
@@ -409,10 +398,10 @@ mod tests {
             (r#""hunter2""#, "not a JSON object"),
             (r#"["hunter2", "hunter2", false]"#, "not a JSON object"),
             (r#"{"proposedPassword":"hunter2"} hunter2"#, "not valid JSON (line 1, column 32)"),
-            (r#"{"proposedPassword":"hunter2\ud800"}"#, "not valid JSON"),
+            (r#"{"proposedPassword":"hunter2\ud800"}"#, "`proposedPassword` is not a string"),
             (r#"{"proposedPassword":7331}"#, "`proposedPassword` is not a string"),
             (r#"{"proposedPassword":null}"#, "`proposedPassword` is not a string"),
-            (r#"{"proposedPassword":1e999}"#, "not valid JSON"),
+            (r#"{"proposedPassword":1e999}"#, "`proposedPassword` is not a string"),
             (r#"{"previousPassword":["hunter2"]}"#, "`previousPassword` is not a string"),
             (r#"{"previousPassword":""}"#, "`previousPassword` is empty"),
             (r#"{"previousPassword":"hunter2"}"#, "`proposedPassword` is missing"),

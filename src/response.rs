@@ -1,7 +1,7 @@
 //! HTTP out: results and errors as statuses, headers and bodies.
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::change_password::Changed;
 use crate::error::Error;
+use crate::headers::Headers;
 use crate::policy::Violation;
 use crate::policy_document::PolicyDocument;
 use crate::token::REQUIRED_SCOPE;
@@ -49,8 +50,8 @@ pub fn changed(changed: &Changed) -> Response<Body> {
 
 /// The policy, or `304` when the client has it already.
 #[must_use]
-pub fn policy(document: &PolicyDocument, headers: &HeaderMap, with_body: bool) -> Response<Body> {
-    let known = headers.get_all(IF_NONE_MATCH).iter().any(|value| names(value, &document.etag));
+pub fn policy(document: &PolicyDocument, headers: &Headers<'_>, with_body: bool) -> Response<Body> {
+    let known = headers.get_all("if-none-match").any(|value| names(&value, &document.etag));
     let mut response = if known {
         respond(StatusCode::NOT_MODIFIED, None, String::new())
     } else {
@@ -63,9 +64,27 @@ pub fn policy(document: &PolicyDocument, headers: &HeaderMap, with_body: bool) -
     response
 }
 
+/// `303` to the app's page for a change of password.
+///
+/// It is one of the three redirections that "A Well-Known URL for Changing Passwords" allows, and the
+/// one that no client follows with anything but `GET`.
+#[must_use]
+pub fn change_password_page(url: &HeaderValue) -> Response<Body> {
+    let mut response = respond(StatusCode::SEE_OTHER, None, String::new());
+    response.headers_mut().insert(LOCATION, url.clone());
+    response
+}
+
+/// `200` for a load balancer's health check.
+#[must_use]
+pub fn healthy(with_body: bool) -> Response<Body> {
+    let body = if with_body { r#"{"status":"ok"}"# } else { "" };
+    respond(StatusCode::OK, Some("application/json"), body.to_owned())
+}
+
 /// Tells whether an `If-None-Match` value names this tag, by RFC 9110's weak comparison.
-fn names(value: &HeaderValue, etag: &str) -> bool {
-    let mut tags = value.to_str().unwrap_or_default().split(',').map(str::trim);
+fn names(value: &str, etag: &str) -> bool {
+    let mut tags = value.split(',').map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 

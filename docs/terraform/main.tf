@@ -32,11 +32,33 @@ variable "user_pool_client_ids" {
   type = list(string)
 }
 
+variable "token_issuer" {
+  type        = string
+  description = "The issuer of the pool's tokens, if the pool has the updated one."
+  default     = ""
+}
+
+variable "token_audiences" {
+  type        = list(string)
+  description = "The URLs of resource servers to which app clients bind their access tokens."
+  default     = []
+}
+
+variable "change_password_url" {
+  type        = string
+  description = "The page to which GET /.well-known/change-password redirects."
+  default     = ""
+}
+
 provider "aws" {
   region = var.region
 }
 
+data "aws_partition" "current" {}
+
 locals {
+  pool_issuer = "https://cognito-idp.${var.region}.${data.aws_partition.current.dns_suffix}/${var.user_pool_id}"
+
   zip = "${path.module}/../../target/lambda/change-password/bootstrap.zip"
 }
 
@@ -93,6 +115,8 @@ resource "aws_lambda_function" "change_password" {
     variables = {
       USER_POOL_ID               = var.user_pool_id
       USER_POOL_CLIENT_IDS       = join(",", var.user_pool_client_ids)
+      TOKEN_ISSUER               = var.token_issuer
+      CHANGE_PASSWORD_URL        = var.change_password_url
       COGNITO_CONNECT_TIMEOUT_MS = "1000"
       COGNITO_CALL_TIMEOUT_MS    = "5000"
     }
@@ -111,8 +135,8 @@ resource "aws_apigatewayv2_authorizer" "access_token" {
   identity_sources = ["$request.header.Authorization"]
 
   jwt_configuration {
-    issuer   = "https://cognito-idp.${var.region}.amazonaws.com/${var.user_pool_id}"
-    audience = var.user_pool_client_ids
+    issuer   = var.token_issuer != "" ? var.token_issuer : local.pool_issuer
+    audience = concat(var.user_pool_client_ids, var.token_audiences)
   }
 }
 
@@ -132,10 +156,15 @@ resource "aws_apigatewayv2_route" "change" {
   authorization_scopes = ["aws.cognito.signin.user.admin"]
 }
 
-resource "aws_apigatewayv2_route" "policy" {
-  for_each  = toset(["GET", "HEAD"])
+resource "aws_apigatewayv2_route" "open" {
+  for_each = toset([
+    "GET /password-policy",
+    "HEAD /password-policy",
+    "GET /.well-known/change-password",
+    "HEAD /.well-known/change-password",
+  ])
   api_id    = aws_apigatewayv2_api.api.id
-  route_key = "${each.key} /password-policy"
+  route_key = each.key
   target    = "integrations/${aws_apigatewayv2_integration.function.id}"
 }
 

@@ -147,7 +147,7 @@ mod tests {
             ("aA1!aA1!", &[]),
         ];
         for (proposed, expected) in cases {
-            let password = Password::from(proposed.to_owned());
+            let password = Password::from(proposed);
             let found = policy.base().violations(&password, None, &PersonalWords::new([]));
             let codes: Vec<&str> = found.iter().map(Violation::code).collect();
             assert_eq!(codes, expected, "{proposed}");

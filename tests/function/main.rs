@@ -1,6 +1,7 @@
 //! The function as Lambda calls it: raw events in, the real SDK client, a real socket to the fake.
 
 mod audit;
+mod audit_samples;
 mod binary;
 mod clients;
 mod connection;
@@ -13,6 +14,7 @@ mod outcomes;
 mod policies;
 mod problems;
 mod proxy;
+mod public_routes;
 mod range_server;
 mod secrets;
 mod verification;

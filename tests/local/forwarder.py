@@ -29,7 +29,11 @@ QUOTA = 30
 # The calls of ChangePassword for one change, if its first answer leaves doubt.
 CALLS = 3
 # The routes that never call ChangePassword. A new route counts until it is listed here.
-OTHER_ROUTES = {"GET /password-policy", "HEAD /password-policy"}
+OTHER_ROUTES = {
+    f"{method} {path}"
+    for method in ("GET", "HEAD")
+    for path in ("/password-policy", "/.well-known/change-password")
+}
 # The calls of Cognito for one change, each with its own time limit: GetUser, ChangePassword three
 # times, GlobalSignOut.
 STEPS = 5
@@ -93,6 +97,34 @@ def transformed():
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     translator = Translator({}, Parser(), boto_session=session)
     return translator.translate(template, values)["Resources"]
+
+
+def resolved(value, settings):
+    """The value with these parameters, as CloudFormation computes it; others have their defaults."""
+    if isinstance(value, list):
+        return [resolved(inner, settings) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) != 1:
+        return {name: resolved(inner, settings) for name, inner in value.items()}
+    [(function, argument)] = value.items()
+    if function == "Fn::If":
+        condition, yes, no = argument
+        is_met = resolved(TEMPLATE["Conditions"][condition], settings)
+        return resolved(yes if is_met else no, settings)
+    argument = resolved(argument, settings)
+    match function:
+        case "Ref":
+            return settings.get(argument, TEMPLATE["Parameters"][argument].get("Default", ""))
+        case "Fn::Equals":
+            return argument[0] == argument[1]
+        case "Fn::Not":
+            return not argument[0]
+        case "Fn::Join":
+            return argument[0].join(argument[1])
+        case "Fn::Split":
+            return argument[1].split(argument[0])
+    return {function: argument}
 
 
 def filled(value):
@@ -232,6 +264,37 @@ class Template(unittest.TestCase):
         others = {"Architectures", "DeploymentPreference", "ReservedConcurrentExecutions"}
         settings = {k: v for k, v in function.items() if k not in others | {"VersionDescription"}}
         self.assertEqual(parameters(settings), parameters(description))
+
+    def test_the_authorizer_accepts_the_clients_and_the_audiences_of_the_template(self):
+        schemes = transformed()["Api"]["Properties"]["Body"]["components"]["securitySchemes"]
+        authorizer = schemes["AccessToken"]["x-amazon-apigateway-authorizer"]
+        audience = authorizer["jwtConfiguration"]["audience"]
+        clients = {"UserPoolClientIds": ["1example23456789", "2example23456789"]}
+        self.assertEqual(resolved(audience, clients), clients["UserPoolClientIds"])
+        resources = ["https://api.example.com", "https://other.example.com/v1"]
+        settings = clients | {"TokenAudiences": ",".join(resources)}
+        self.assertEqual(resolved(audience, settings), clients["UserPoolClientIds"] + resources)
+        pattern = TEMPLATE["Parameters"]["TokenAudiences"]["AllowedPattern"]
+        for value in ("", settings["TokenAudiences"]):
+            self.assertRegex(value, rf"^{pattern}$")
+        for value in (",", "https://a.example,", "https://a.example, https://b.example"):
+            self.assertNotRegex(value, rf"^{pattern}$")
+
+    def test_the_access_log_has_address_and_agent_only_where_the_template_says_so(self):
+        [stage] = [r for r in transformed().values() if r["Type"] == "AWS::ApiGatewayV2::Stage"]
+        line = stage["Properties"]["AccessLogSettings"]["Format"]
+        default = json.loads(resolved(line, {}))
+        with_clients = json.loads(resolved(line, {"AccessLogClients": "true"}))
+        self.assertEqual(
+            with_clients,
+            {
+                "userAgent": "$context.identity.userAgent",
+                "sourceIp": "$context.identity.sourceIp",
+            }
+            | default,
+        )
+        self.assertIn("authorizerError", default)
+        self.assertNotIn("identity", resolved(line, {}))
 
     def test_no_resources_depend_on_each_other_in_a_circle(self):
         # CloudFormation rejects circles, and cfn-lint misses those through a deployment group.

@@ -304,6 +304,24 @@ class Journey(unittest.TestCase):
         expect(self.page.get_by_role("status")).to_have_text(changed)
         self.assert_changed()
 
+    def test_a_redirection_of_a_change_is_not_followed(self):
+        self.visit.sign_in()
+        headers = {"Location": f"{self.url}/elsewhere", "Access-Control-Allow-Origin": "*"}
+        self.page.route(
+            f"{self.url}/change-password",
+            lambda route: route.fulfill(status=307, headers=headers),
+        )
+        requests = []
+        self.page.on("request", lambda request: requests.append(request.url))
+        self.visit.field("Current password").fill(dev.PASSWORD)
+        self.visit.field("New password").fill(dev.NEW_PASSWORD)
+        self.visit.button("Change password").click()
+        expect(self.page.get_by_text("No answer:")).to_be_visible()
+        self.assertIn(f"{self.url}/change-password", requests)
+        self.assertNotIn(headers["Location"], requests)
+        self.visit.errors.clear()  # The browser prints the failed request.
+        self.assert_signs_in(dev.PASSWORD)
+
     def test_the_page_works_by_keyboard_alone(self):
         keys = self.page.keyboard
 

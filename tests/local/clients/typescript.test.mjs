@@ -20,7 +20,7 @@ const front = http.createServer(async (request, response) => {
   if (fault === "refuse") return request.socket.destroy();
   if (fault?.status) {
     seen.push(fault.status);
-    response.writeHead(fault.status, { "Content-Type": "application/json" });
+    response.writeHead(fault.status, { "Content-Type": "application/json", ...fault.headers });
     return response.end(JSON.stringify({ message: "API Gateway's own" }));
   }
   const { method, url, headers } = request;
@@ -278,6 +278,23 @@ test("API Gateway's own answers are handled by their status", async () => {
   faults = [{ status: 401 }];
   assert.deepEqual(await change(), CHANGED);
   assert.deepEqual(seen, [401, 204]);
+});
+
+test("a redirection of the change is not followed, and its outcome is settled by signing in", async () => {
+  let followed = 0;
+  const elsewhere = http.createServer((_, response) => {
+    followed += 1;
+    response.writeHead(204).end();
+  });
+  await new Promise((done) => elsewhere.listen(0, "127.0.0.1", done));
+  const Location = `http://127.0.0.1:${elsewhere.address().port}/change-password`;
+  for (const status of [301, 302, 303, 307, 308]) {
+    faults = [{ status, headers: { Location } }];
+    assert.deepEqual(await change(), { kind: "notChanged" }, `${status}`);
+  }
+  elsewhere.close();
+  assert.equal(followed, 0);
+  await assertInForce(OLD);
 });
 
 test("each rejection by Cognito has its outcome", async () => {
