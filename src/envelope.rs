@@ -42,6 +42,9 @@ pub struct Envelope<'a> {
     pub route: Result<Route, Error>,
     /// The request's headers.
     pub headers: Headers<'a>,
+    /// The claims that an authorizer of API Gateway read in a token, which are no evidence: it may have
+    /// read another one. None of them where there is no such authorizer.
+    pub authorizer_claims: Members<'a>,
     /// The client's address as the gateway saw it, which no client can forge.
     pub source_ip: Option<IpAddr>,
     /// The request's body.
@@ -78,6 +81,12 @@ impl<'a> Envelope<'a> {
             Some(Source::RestApi) => context.object("identity").and_then(|at| at.text("sourceIp")),
             Some(Source::LoadBalancer) => headers.get_all("x-forwarded-for").next_back(),
         };
+        let authorizer = context.object("authorizer").unwrap_or_default();
+        // Those of an HTTP API's JWT authorizer, or of a REST API's for user pools.
+        let authorizer_claims = match authorizer.object("jwt") {
+            Some(jwt) => jwt.object("claims"),
+            None => authorizer.object("claims"),
+        };
         // A load balancer appends the address to what the client sent.
         let source_ip = source_ip.and_then(|list| address(list.rsplit(',').next()?.trim()));
         Self {
@@ -86,6 +95,7 @@ impl<'a> Envelope<'a> {
             route,
             source_ip,
             headers,
+            authorizer_claims: authorizer_claims.unwrap_or_default(),
             body: SealedBody { event, is_of_a_known_source: source.is_some() },
         }
     }

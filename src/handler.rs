@@ -13,9 +13,9 @@ use crate::audit::{Outcome, Record};
 use crate::change_password::{ChangePassword, Report};
 use crate::envelope::Envelope;
 use crate::error::Error;
-use crate::headers::Headers;
 use crate::request::{self, ChangePasswordBody, Route};
 use crate::response;
+use crate::token::VerifiedToken;
 
 /// The part of an invocation's time that is kept for writing the answer. Without it, the client would
 /// get a bare error of the gateway's.
@@ -52,11 +52,20 @@ impl App {
         deadline: Instant,
         record: &mut Record,
     ) -> Result<Response<Body>, Error> {
-        let Envelope { method, route, headers, body, .. } = envelope;
+        let Envelope { method, route, headers, authorizer_claims, body, .. } = envelope;
         let with_body = method != Method::HEAD;
         match route? {
             Route::ChangePassword => {
-                self.change_password(&headers, &body.open()?, deadline, record).await
+                let body = body.open()?;
+                let token =
+                    self.verifier.verify(&request::bearer_token(&headers)?, deadline).await?;
+                let disagreements = token.disagreements(&authorizer_claims);
+                if !disagreements.is_empty() {
+                    tracing::warn!(?disagreements, "the authorizer has read another token");
+                }
+                record.user = Some(token.user.clone());
+                request::require_json(&headers)?;
+                self.change_password(token, &body, deadline, record).await
             }
             Route::PasswordPolicy => {
                 Ok(response::policy(&self.policy_document, &headers, with_body))
@@ -71,14 +80,11 @@ impl App {
 
     async fn change_password(
         &self,
-        headers: &Headers<'_>,
+        token: VerifiedToken,
         body: &[u8],
         deadline: Instant,
         record: &mut Record,
     ) -> Result<Response<Body>, Error> {
-        let token = self.verifier.verify(&request::bearer_token(headers)?, deadline).await?;
-        record.user = Some(token.user.clone());
-        request::require_json(headers)?;
         let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
             ChangePasswordBody::parse(body)?;
         let change = ChangePassword { token, previous, proposed, sign_out_everywhere };

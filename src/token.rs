@@ -44,6 +44,7 @@ pub struct UnverifiedToken<'a> {
     key_id: String,
     raw: AccessToken,
     has_scope: bool,
+    id: Option<String>,
     user: User,
 }
 
@@ -52,6 +53,8 @@ pub struct UnverifiedToken<'a> {
 pub struct VerifiedToken {
     /// The token itself, for Cognito.
     pub secret: AccessToken,
+    /// The `jti` claim.
+    pub id: Option<String>,
     /// Whose token it is.
     pub user: User,
 }
@@ -124,6 +127,7 @@ struct Claims {
     iss: Option<String>,
     client_id: Option<String>,
     scope: Option<String>,
+    jti: Option<String>,
     sub: Option<String>,
     username: Option<String>,
     groups: Vec<String>,
@@ -146,9 +150,9 @@ impl<'a> UnverifiedToken<'a> {
         claims.check(expected, now)?;
         let mut scopes = claims.scope.as_deref().unwrap_or_default().split(' ');
         let has_scope = scopes.any(|scope| scope == REQUIRED_SCOPE);
-        let Claims { sub, username, client_id, groups, .. } = claims;
+        let Claims { jti: id, sub, username, client_id, groups, .. } = claims;
         let user = User { sub, username, client_id, groups };
-        Ok(Self { signed, signature, key_id, raw: AccessToken::from(raw), has_scope, user })
+        Ok(Self { signed, signature, key_id, raw: AccessToken::from(raw), has_scope, id, user })
     }
 
     /// The id of the key that signed the token, as its header says.
@@ -170,7 +174,23 @@ impl<'a> UnverifiedToken<'a> {
         if !self.has_scope {
             return Err(TokenFault::MissingScope);
         }
-        Ok(VerifiedToken { secret: self.raw, user: self.user })
+        Ok(VerifiedToken { secret: self.raw, id: self.id, user: self.user })
+    }
+}
+
+impl VerifiedToken {
+    /// The names of the claims that say something else than an authorizer's: it has read another token.
+    #[must_use]
+    pub fn disagreements(&self, authorizer_claims: &Members) -> Vec<&'static str> {
+        let User { sub, username, client_id, .. } = &self.user;
+        [("jti", &self.id), ("sub", sub), ("username", username), ("client_id", client_id)]
+            .into_iter()
+            .filter(|(name, claim)| {
+                let other = authorizer_claims.text(name);
+                other.is_some_and(|other| claim.as_deref() != Some(&other))
+            })
+            .map(|(name, _)| name)
+            .collect()
     }
 }
 
@@ -198,6 +218,7 @@ impl Claims {
             iss: optional(&claims, "iss")?,
             client_id: optional(&claims, "client_id")?,
             scope: optional(&claims, "scope")?,
+            jti: optional(&claims, "jti")?,
             sub: optional(&claims, "sub")?,
             username: optional(&claims, "username")?,
             groups,

@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::harness::{
-    Function, NEW, OLD, REQUEST_ID, Reply, Way, assert_no_secret, change, log, post, sample,
+    Function, NEW, OLD, REQUEST_ID, Reply, Way, assert_no_secret, change, claims_of, log, post,
+    sample,
 };
 
 /// What a row gets: a status, a problem's code unless it succeeds, and how often Cognito was asked.
@@ -234,11 +235,6 @@ fn repeat_claim(token: &str) -> String {
     let mut parts: Vec<_> = token.split('.').map(str::to_owned).collect();
     parts[1] = URL_SAFE_NO_PAD.encode(claims);
     parts.join(".")
-}
-
-fn claims_of(token: &str) -> Value {
-    let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
-    serde_json::from_slice(&claims).unwrap()
 }
 
 fn in_an_hour() -> u64 {

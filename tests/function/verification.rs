@@ -1,10 +1,10 @@
 //! No token is believed before its signature is verified, whatever stands before the function.
 
-use fake_cognito::{Fault, Jwt, Operation};
+use fake_cognito::{Fault, Jwt, Operation, User};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Function, OLD, change, log, post, sample};
+use crate::harness::{Function, OLD, change, claims_of, log, post, sample};
 
 /// A policy that asks Cognito for the user's attributes, and has a laxer group.
 const POLICY: &str = r#"
@@ -170,4 +170,35 @@ async fn keys_that_fail_to_arrive_once_are_fetched_again_on_a_fresh_connection()
     function.cognito.fail_next(Operation::Jwks, Fault::DropBefore);
     assert_eq!(function.change().await.status, 204);
     assert_eq!(function.cognito.calls(Operation::Jwks), 2);
+}
+
+#[tokio::test]
+async fn an_authorizer_that_has_read_another_token_is_no_evidence_and_is_logged() {
+    let function = Function::start_with_policy(POLICY).await;
+    function.cognito.add_user(User::new("Another-user-of-the-log", OLD));
+    let read = claims_of(&function.token);
+    let sent = function.cognito.access_token("Another-user-of-the-log");
+    // No other test has an authorizer that names a token.
+    let is_its = |line: &&str| line.contains("another token") && line.contains("jti");
+    let is_logged = || log().lines().filter(is_its).count();
+    for (source, place) in [
+        ("http-api", json!({ "jwt": { "claims": read } })),
+        ("rest-api", json!({ "claims": read })),
+    ] {
+        for (token, count) in [(&function.token, 0), (&sent, 1)] {
+            let before = is_logged();
+            let mut event = with_token(source, token, "Authorizer/1");
+            event["requestContext"]["authorizer"] = place.clone();
+            event["body"] = json!({ "proposedPassword": "x" }).to_string().into();
+            event["isBase64Encoded"] = false.into();
+            function.invoke(&event).await.assert_problem(422, "password_policy_violation");
+            assert_eq!(is_logged() - before, count, "{source}");
+        }
+    }
+    let line = lines("Authorizer/1").pop().unwrap();
+    assert_eq!(line["sub"], claims_of(&sent)["sub"]);
+    let forged = function.cognito.forged_token("demo");
+    let mut event = with_token("http-api", &forged, "Authorizer/2");
+    event["requestContext"]["authorizer"] = json!({ "jwt": { "claims": read } });
+    function.invoke(&event).await.assert_problem(401, "invalid_token");
 }
