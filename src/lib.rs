@@ -20,6 +20,7 @@ pub mod handler;
 pub mod headers;
 pub mod json;
 pub mod jwks;
+pub mod limits;
 pub mod logging;
 pub mod policy;
 pub mod policy_document;
