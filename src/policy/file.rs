@@ -60,6 +60,7 @@ struct Characters {
     digit: Option<usize>,
     symbol: Option<usize>,
     classes: Option<usize>,
+    hard_to_type: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -163,6 +164,7 @@ impl Tables {
                 characters.symbol.unwrap_or(symbol),
             ],
             classes: characters.classes.unwrap_or(base.classes),
+            hard_to_type: characters.hard_to_type.unwrap_or(base.hard_to_type),
             max_run: patterns.max_run.unwrap_or(base.max_run),
             max_sequence: patterns.max_sequence.unwrap_or(base.max_sequence),
             repeated_block: patterns.repeated_block.unwrap_or(base.repeated_block),
@@ -243,6 +245,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::characters::SYMBOLS;
+    use super::super::hard_to_type::HardToType;
     use super::super::rule::Rule;
     use super::*;
 
@@ -260,6 +263,7 @@ mod tests {
             ("too_short", json!({ "minLength": 1 })),
             ("too_long", json!({ "maxLength": 256 })),
             ("leading_or_trailing_space", json!({})),
+            ("hard_to_type", json!({ "kinds": ["control", "invisible_end"] })),
         ];
         let cases = [
             ("length.max", "64", "too_long", json!({ "maxLength": 64 })),
@@ -277,6 +281,12 @@ mod tests {
                 "2",
                 "too_few_classes",
                 json!({ "minClasses": 2, "symbols": SYMBOLS }),
+            ),
+            (
+                "characters.hard_to_type",
+                "true",
+                "hard_to_type",
+                json!({ "kinds": HardToType::ALL }),
             ),
             ("patterns.max_run", "2", "repeated_character", json!({ "maxRun": 2 })),
             ("patterns.repeated_block", "true", "repeated_block", json!({})),
@@ -348,6 +358,7 @@ mod tests {
             digit = 1
             symbol = 1
             classes = 3
+            hard_to_type = true
             [patterns]
             max_run = 3
             max_sequence = 4
@@ -371,6 +382,7 @@ mod tests {
             ("characters.digit", "digit = 2", "digit = 0"),
             ("characters.symbol", "symbol = 2", "symbol = 0"),
             ("characters.classes", "classes = 4", "classes = 2"),
+            ("characters.hard_to_type", "hard_to_type = true", "hard_to_type = false"),
             ("patterns.max_run", "max_run = 2", "max_run = 4"),
             ("patterns.max_run", "max_run = 1", "max_run = 0"),
             ("patterns.max_sequence", "max_sequence = 3", "max_sequence = 0"),
@@ -516,6 +528,7 @@ mod tests {
             "too_short",
             "too_long",
             "leading_or_trailing_space",
+            "hard_to_type",
             "common_password",
             "personal_word",
             "same_as_previous",
@@ -524,8 +537,18 @@ mod tests {
         assert_eq!(codes("profile = \"asvs-5\""), blocklist);
         assert_eq!(
             codes("profile = \"nist-800-63b-4\"\n[words]\ncommon = false\npersonal = []"),
-            ["too_short", "too_long", "leading_or_trailing_space", "same_as_previous"]
+            [
+                "too_short",
+                "too_long",
+                "leading_or_trailing_space",
+                "hard_to_type",
+                "same_as_previous"
+            ]
         );
+        // NIST and ASVS allow any character.
+        for profile in ["nist-800-63b-4", "asvs-5", "cognito-default"] {
+            assert!(!base(&format!("profile = \"{profile}\"")).hard_to_type, "{profile}");
+        }
         let cognito = base("profile = \"cognito-default\"\n[length]\nmin = 10");
         assert_eq!((cognito.min_length, cognito.characters), (10, [1; 4]));
     }

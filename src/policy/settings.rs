@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::banned_words::BannedWords;
 use super::characters::{COGNITO_MAX_LENGTH, CharacterClass};
 use super::error::PolicyError;
+use super::hard_to_type::HardToType;
 use super::personal_words::PersonalAttribute;
 use super::rule::Rule;
 
@@ -90,6 +91,7 @@ pub(super) struct Settings {
     /// The required count of each class, in the order of [`CharacterClass::ALL`].
     pub(super) characters: [usize; 4],
     pub(super) classes: usize,
+    pub(super) hard_to_type: bool,
     pub(super) max_run: usize,
     pub(super) max_sequence: usize,
     pub(super) repeated_block: bool,
@@ -109,6 +111,7 @@ impl Settings {
             max_length: COGNITO_MAX_LENGTH,
             characters: [0; 4],
             classes: 0,
+            hard_to_type: false,
             max_run: 0,
             max_sequence: 0,
             repeated_block: false,
@@ -188,6 +191,7 @@ impl Settings {
             max_length,
             characters: [lowercase, uppercase, digit, symbol],
             classes,
+            hard_to_type,
             max_run,
             max_sequence,
             repeated_block,
@@ -207,6 +211,7 @@ impl Settings {
             ("characters.digit", self.characters[2] != digit),
             ("characters.symbol", self.characters[3] != symbol),
             ("characters.classes", self.classes != classes),
+            ("characters.hard_to_type", self.hard_to_type != hard_to_type),
             ("patterns.max_run", self.max_run != max_run),
             ("patterns.max_sequence", self.max_sequence != max_sequence),
             ("patterns.repeated_block", self.repeated_block != repeated_block),
@@ -233,6 +238,7 @@ impl Settings {
             max_length: self.max_length.min(other.max_length),
             characters: std::array::from_fn(|i| self.characters[i].max(other.characters[i])),
             classes: self.classes.max(other.classes),
+            hard_to_type: self.hard_to_type || other.hard_to_type,
             max_run: bound(self.max_run, other.max_run),
             max_sequence: bound(self.max_sequence, other.max_sequence),
             repeated_block: self.repeated_block || other.repeated_block,
@@ -255,9 +261,11 @@ impl Settings {
         rules.extend(classes.filter(|(_, min)| *min > 0).map(|(c, min)| Rule::Requires(c, min)));
         let banned = BannedWords::new(&Vec::from_iter(&self.banned))?;
         let personal = self.personal.iter().copied().collect();
+        let typable = if self.hard_to_type { HardToType::ALL } else { HardToType::ALWAYS };
         let switched = [
             (self.classes > 0, Rule::RequiresClasses(self.classes)),
             (true, Rule::NoEdgeSpace),
+            (true, Rule::Typable(typable)),
             (self.max_run > 0, Rule::MaxRun(self.max_run)),
             (self.repeated_block, Rule::NoRepeatedBlock),
             (self.max_sequence > 0, Rule::MaxSequence(self.max_sequence)),

@@ -205,6 +205,17 @@ async fn a_breached_password_is_refused_and_only_five_digits_of_its_digest_leave
 }
 
 #[tokio::test]
+async fn a_breached_password_is_found_however_its_accents_are_typed() {
+    let lines = format!("{}:3\r\n", &sha1("Sentinel-Zürich-9")[5..]);
+    let server = RangeServer::start(Answer::Lines(lines)).await;
+    let function = Function::start_with_policy(&breach_policy(&server, "")).await;
+    for proposed in ["Sentinel-Zürich-9", "Sentinel-Zu\u{308}rich-9"] {
+        let body = json!({ "previousPassword": OLD, "proposedPassword": proposed });
+        assert_violations(&function.post(&body).await, &["breached_password"]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_seen_less_often_than_the_threshold_or_only_padded_passes() {
     for (answer, threshold) in [(seen(9), 10), (seen(0), 1)] {
         let server = RangeServer::start(answer).await;
@@ -317,8 +328,15 @@ async fn the_document_tells_the_rules_and_not_the_banned_words() {
         document["rules"].as_array().unwrap().iter().map(|rule| &rule["code"]).collect();
     assert_eq!(
         codes,
-        ["too_short", "too_long", "leading_or_trailing_space", "common_password", "banned_word"]
+        [
+            "too_short",
+            "too_long",
+            "leading_or_trailing_space",
+            "hard_to_type",
+            "common_password",
+            "banned_word"
+        ]
     );
     assert_eq!(document["rules"][0]["clientCheckable"], true);
-    assert_eq!(document["rules"][4]["clientCheckable"], false);
+    assert_eq!(document["rules"][5]["clientCheckable"], false);
 }
