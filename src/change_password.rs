@@ -199,7 +199,8 @@ impl ChangePassword {
             .username
             .iter()
             .map(|name| (PersonalAttribute::UserName, name.as_str()));
-        let others = attributes.iter().map(|(attribute, value)| (*attribute, value.as_str()));
+        let others =
+            attributes.iter().map(|(attribute, value)| (attribute.clone(), value.as_str()));
         let wanted = rules.personal_attributes();
         let personal =
             PersonalWords::new(user_name.chain(others).filter(|(name, _)| wanted.contains(name)));

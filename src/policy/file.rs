@@ -294,6 +294,12 @@ mod tests {
             ("words.common", "true", "common_password", json!({})),
             ("words.banned", "['contoso']", "banned_word", json!({})),
             ("words.personal", "['email']", "personal_word", json!({ "attributes": ["email"] })),
+            (
+                "words.personal",
+                "['custom:team', 'nickname']",
+                "personal_word",
+                json!({ "attributes": ["nickname", "custom:team"] }),
+            ),
             ("previous.min_distance", "1", "same_as_previous", json!({ "minDistance": 1 })),
             ("previous.min_distance", "2", "too_similar_to_previous", json!({ "minDistance": 2 })),
             ("previous.counter", "true", "previous_with_other_number", json!({})),
@@ -327,7 +333,7 @@ mod tests {
             ),
             ("[length]\nmin = 1\nmax = 3\n[characters]\nclasses = 4", "asks for 4 characters"),
             ("[length]\nmin = 8\n[previous]\nmin_distance = 257", "`previous.min_distance` is 257"),
-            ("[length]\nmin = 8\n[words]\npersonal = [\"age\"]", "unknown variant `age`"),
+            ("[length]\nmin = 8\n[words]\npersonal = [\"age\"]", "unknown attribute `age`"),
             ("[length]\nmin = 8\n[breaches]\ncheck = true\nthreshold = 0", "`breaches.threshold`"),
             (
                 "[length]\nmin = 8\n[breaches]\ncheck = true\ntimeout_ms = 0",
@@ -545,6 +551,11 @@ mod tests {
                 "same_as_previous"
             ]
         );
+        // Users who sign in with an e-mail address or a phone number have a UUID for a user name.
+        for profile in ["nist-800-63b-4", "asvs-5"] {
+            let settings = base(&format!("profile = \"{profile}\""));
+            assert_eq!(json!(settings.personal), json!(["username", "email", "phone_number"]));
+        }
         // NIST and ASVS allow any character.
         for profile in ["nist-800-63b-4", "asvs-5", "cognito-default"] {
             assert!(!base(&format!("profile = \"{profile}\"")).hard_to_type, "{profile}");

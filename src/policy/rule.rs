@@ -512,7 +512,11 @@ mod tests {
                 ],
             ),
             (personal(UserName), "personal_word", &[("x-J4neRoe-x", "x-JmneRme-x")]),
-            (personal(Email), "personal_word", &[("99elpmaxe99", "99elpmbxe99")]),
+            (
+                personal(Email),
+                "personal_word",
+                &[("99elpmaxe99", "99elpmbxe99"), ("x-Jane-x", "xx-janet-x")],
+            ),
             (personal(BirthDate), "personal_word", &[("x-21.06.1987-x", "x-21.06.1994-x")]),
             (Rule::DiffersFromPrevious(1), "same_as_previous", &[("Winter24!", "winter24!")]),
             (

@@ -103,6 +103,12 @@ pub(super) struct Settings {
     pub(super) breaches: Option<BreachSettings>,
 }
 
+/// The attributes with which users sign in.
+fn sign_in_names() -> BTreeSet<PersonalAttribute> {
+    use PersonalAttribute::{Email, PhoneNumber, UserName};
+    [UserName, Email, PhoneNumber].into()
+}
+
 impl Settings {
     /// The settings of a profile. Without a profile, the rules are Cognito's own.
     pub(super) fn of(profile: Option<Profile>) -> Self {
@@ -127,11 +133,12 @@ impl Settings {
             // 15 where the password is the only factor; at least 64 permitted; no composition
             // rules; a blocklist of "commonly used, expected, or compromised" values, with
             // "context-specific words, such as the name of the service, the username, and
-            // derivatives thereof".
+            // derivatives thereof". In a pool whose users sign in with an e-mail address or a phone
+            // number, that is what they take for their user name, and the token has a UUID.
             Some(Profile::Nist80063B4) => Self {
                 min_length: 15,
                 common: true,
-                personal: [PersonalAttribute::UserName].into(),
+                personal: sign_in_names(),
                 min_distance: 1,
                 ..bare
             },
@@ -141,7 +148,7 @@ impl Settings {
             Some(Profile::Asvs5) => Self {
                 min_length: 8,
                 common: true,
-                personal: [PersonalAttribute::UserName].into(),
+                personal: sign_in_names(),
                 min_distance: 1,
                 ..bare
             },
@@ -260,7 +267,7 @@ impl Settings {
         let classes = CharacterClass::ALL.into_iter().zip(self.characters);
         rules.extend(classes.filter(|(_, min)| *min > 0).map(|(c, min)| Rule::Requires(c, min)));
         let banned = BannedWords::new(&Vec::from_iter(&self.banned))?;
-        let personal = self.personal.iter().copied().collect();
+        let personal = self.personal.iter().cloned().collect();
         let typable = if self.hard_to_type { HardToType::ALL } else { HardToType::ALWAYS };
         let switched = [
             (self.classes > 0, Rule::RequiresClasses(self.classes)),
