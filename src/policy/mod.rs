@@ -26,7 +26,7 @@ mod similarity;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS};
+pub use characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS, can_be_a_password};
 use combinations::Combinations;
 pub use error::PolicyError;
 use file::ParsedFile;
