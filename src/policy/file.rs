@@ -328,6 +328,22 @@ mod tests {
             ("[length]\nmin = 8\n[characters]\nletter = 1", "unknown field `letter`"),
             ("[length]\nmin = 8\n[characters]\nclasses = 5", "`characters.classes` is 5"),
             (
+                "[length]\nmin = 8\n[characters]\ndigit = 11",
+                "`characters.digit` is 11; it must be from 0 to 10",
+            ),
+            (
+                "[length]\nmin = 8\n[characters]\nlowercase = 27",
+                "`characters.lowercase` is 27; it must be from 0 to 26",
+            ),
+            (
+                "[length]\nmin = 8\n[characters]\nuppercase = 27",
+                "`characters.uppercase` is 27; it must be from 0 to 26",
+            ),
+            (
+                "[length]\nmin = 8\n[groups.a.characters]\nsymbol = 33",
+                "`groups.a.characters.symbol` is 33; it must be from 0 to 32",
+            ),
+            (
                 "[length]\nmin = 1\nmax = 3\n[characters]\ndigit = 2\nsymbol = 2",
                 "asks for 4 characters",
             ),

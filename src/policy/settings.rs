@@ -85,6 +85,7 @@ pub(super) enum Profile {
 
 /// All settings of a policy, defaults included. A rule whose number is 0 is off.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the policy file")]
 pub(super) struct Settings {
     pub(super) min_length: usize,
     pub(super) max_length: usize,
@@ -163,9 +164,16 @@ impl Settings {
             return Err(PolicyError::NoMinimum);
         }
         let max = self.max_length;
+        // No `passwordRules` can require more characters of a class than there are: see
+        // `crate::policy_document`.
+        let most = CharacterClass::ALL.map(|class| class.members().len());
         let ranges = [
             ("length.max", max, 1, COGNITO_MAX_LENGTH),
             ("length.min", self.min_length, 1, max),
+            ("characters.lowercase", self.characters[0], 0, most[0]),
+            ("characters.uppercase", self.characters[1], 0, most[1]),
+            ("characters.digit", self.characters[2], 0, most[2]),
+            ("characters.symbol", self.characters[3], 0, most[3]),
             ("characters.classes", self.classes, 0, CharacterClass::ALL.len()),
             ("previous.min_distance", self.min_distance, 0, max),
         ];

@@ -49,6 +49,15 @@ fn numbers() -> impl Strategy<Value = [usize; 9]> {
         })
 }
 
+/// The same with counts up to the size of each class, above which a policy is rejected.
+fn large_numbers() -> impl Strategy<Value = [usize; 9]> {
+    let counts = [0..=26_usize, 0..=26, 0..=10, 0..=32];
+    (numbers(), counts).prop_map(|([min, _, _, _, _, rest @ ..], [a, b, c, d])| {
+        let [classes, run, sequence, distance] = rest;
+        [min, a, b, c, d, classes, run, sequence, distance]
+    })
+}
+
 fn tables(place: &str, [min, a, b, c, d, classes, run, sequence, distance]: [usize; 9]) -> String {
     format!(
         "[{place}length]\nmin = {min}\n[{place}characters]\nlowercase = {a}\nuppercase = {b}\n\
@@ -231,7 +240,7 @@ proptest! {
     /// The generator of iOS, as Apple describes it, against the string that we send it.
     #[test]
     fn what_obeys_the_password_rules_string_is_never_refused_for_composition(
-        numbers in numbers(),
+        numbers in prop_oneof![numbers(), large_numbers()],
         choices in vec(any::<prop::sample::Index>(), 64),
         extra in 0..20_usize,
     ) {
