@@ -9,7 +9,7 @@ use std::iter;
 use icu_normalizer::ComposingNormalizerBorrowed;
 use serde::Serialize;
 
-use super::normalize::{is_virama, nfc, secret};
+use super::normalize::{is_virama, secret};
 
 /// A kind of character that is hard to type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -62,12 +62,13 @@ const CANCEL_TAG: char = '\u{e007f}';
 /// Source: Unicode Technical Standard #51, `emoji-sequences.txt`.
 const MAX_TAGS: usize = 6;
 
-/// The kinds of characters in a password, as it is sent, that are hard to type.
-pub(super) fn found_in(sent: &str) -> BTreeSet<HardToType> {
+/// The kinds of characters in a password, as it is sent, that are hard to type; `form` is its
+/// [`nfc`](super::normalize::nfc).
+pub(super) fn found_in(sent: &str, form: &str) -> BTreeSet<HardToType> {
     let text = secret(sent.len(), sent.chars());
     let mut found: BTreeSet<HardToType> =
         (0..text.len()).filter_map(|at| kind(&text[..at], text[at], &text[at + 1..])).collect();
-    if *nfc(sent) != *sent {
+    if sent != form {
         found.insert(HardToType::NotNfc);
     }
     found
@@ -225,13 +226,36 @@ mod tests {
         BidirectionalMark, CompatibilityForm, Control, Invisible, InvisibleEnd, NotNfc, OddSpace,
         SmartPunctuation,
     };
+    use icu_properties::CodePointSetData;
+    use icu_properties::props::{
+        BidiControl, DefaultIgnorableCodePoint, Emoji, ExtendedPictographic,
+    };
     use proptest::prelude::*;
 
+    use super::super::normalize::nfc;
     use super::*;
+
+    fn found_in(text: &str) -> BTreeSet<HardToType> {
+        super::found_in(text, &nfc(text))
+    }
 
     #[track_caller]
     fn assert_kinds(text: &str, kinds: &[HardToType]) {
         assert_eq!(found_in(text), kinds.iter().copied().collect(), "{text:?}");
+    }
+
+    #[test]
+    fn the_lists_of_characters_are_those_of_unicode() {
+        let bidirectional = CodePointSetData::new::<BidiControl>();
+        let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
+        let emoji = CodePointSetData::new::<Emoji>();
+        let pictograph = CodePointSetData::new::<ExtendedPictographic>();
+        for c in '\0'..=char::MAX {
+            assert_eq!(is_bidirectional_mark(c), bidirectional.contains(c), "{c:?}");
+            let is_shapeless = matches!(c, '\u{2800}' | '\u{fff9}'..='\u{fffc}');
+            assert_eq!(is_invisible(c), ignorable.contains(c) || is_shapeless, "{c:?}");
+            assert!(is_pictograph(c) || !emoji.contains(c) || !pictograph.contains(c), "{c:?}");
+        }
     }
 
     #[test]

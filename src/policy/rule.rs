@@ -230,7 +230,7 @@ impl Rule {
             }
             Self::NoEdgeSpace => self.broken_if(text.trim().len() != text.len()),
             Self::Typable(kinds) => {
-                let mut found = hard_to_type::found_in(candidate.sent);
+                let mut found = hard_to_type::found_in(candidate.sent, text);
                 found.retain(|kind| kinds.contains(kind));
                 self.broken_if(!found.is_empty()).map(|broken| broken.with("kinds", json!(found)))
             }
