@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::connector::{Trust, connector};
 use crate::credentials::Password;
 use crate::error::Source;
-use crate::policy::BreachSettings;
+use crate::policy::{BreachSettings, nfc};
 
 /// The longest answer read, in bytes; a padded one has some 1,000 lines of about 40.
 const MAX_ANSWER: usize = 512 * 1024;
@@ -57,8 +57,9 @@ impl Breaches {
         deadline: Instant,
     ) -> Result<bool, Source> {
         let time_limit = deadline.min(Instant::now() + settings.timeout);
-        let digest =
-            hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, password.expose_secret().as_bytes()).as_ref());
+        // The form that all rules judge, and the usual one in a list of breached passwords.
+        let password = nfc(password.expose_secret());
+        let digest = hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes()).as_ref());
         let (prefix, suffix) = digest.split_at(PREFIX);
         let url = format!("{}/range/{prefix}", settings.endpoint);
         let answer =

@@ -9,7 +9,9 @@ use crate::breaches::Breaches;
 use crate::cognito::{Cognito, Connection, Failure, Reply};
 use crate::credentials::Password;
 use crate::error::{Error, with_sources};
-use crate::policy::{OnFailure, PersonalAttribute, PersonalWords, Policy, Rule, Rules, Violation};
+use crate::policy::{
+    OnFailure, PersonalAttribute, PersonalWords, Policy, Rule, Rules, Violation, can_be_a_password,
+};
 use crate::settlement::{self, Doubt, Next, SettledBy, Verdict};
 use crate::token::VerifiedToken;
 
@@ -158,9 +160,16 @@ impl ChangePassword {
 
     /// Finds every rule that the proposed password breaks.
     ///
+    /// A previous password that nobody can have comes first: it would cost a try or a fetch, and the
+    /// rules cannot compare the proposed password with the one in force.
+    ///
     /// Two fetches run at the same time: the user's attributes, where the policy needs more than the
     /// token holds, and known breaches, where nothing else is wrong so far.
     async fn check(&self, rules: &Rules, services: &Services, deadline: Instant) -> Checked {
+        if self.previous.as_ref().is_some_and(|previous| !can_be_a_password(previous)) {
+            let result = Err(Error::PreviousPasswordUnusable);
+            return Checked { result, policy_time: Duration::ZERO, cognito_latency: None };
+        }
         let (at_once, mut policy_time) = self.violations(rules, &BTreeMap::new());
         let ((attributes, cognito_latency), breached) = tokio::join!(
             self.attributes(rules, &services.cognito, deadline),
@@ -199,7 +208,8 @@ impl ChangePassword {
             .username
             .iter()
             .map(|name| (PersonalAttribute::UserName, name.as_str()));
-        let others = attributes.iter().map(|(attribute, value)| (*attribute, value.as_str()));
+        let others =
+            attributes.iter().map(|(attribute, value)| (attribute.clone(), value.as_str()));
         let wanted = rules.personal_attributes();
         let personal =
             PersonalWords::new(user_name.chain(others).filter(|(name, _)| wanted.contains(name)));

@@ -31,7 +31,10 @@ pub enum Error {
     #[error("The previous password is not correct.")]
     PreviousPasswordIncorrect,
     /// The previous password is one that no Cognito user can have.
-    #[error("The previous password is not correct: Cognito does not accept it as a password.")]
+    #[error(
+        "The previous password is not correct: no password begins or ends with a space, contains a \
+         control character or is longer than 256 characters."
+    )]
     PreviousPasswordUnusable,
     /// Cognito says that the user is disabled.
     #[error("This account is disabled.")]

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::{Value, json};
 
-use crate::policy::{CharacterClass, Rule, Rules, SYMBOLS};
+use crate::policy::{Rule, Rules, SYMBOLS};
 
 /// The policy for clients: JSON and its strong entity tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,9 +51,13 @@ fn describe(rule: &Rule) -> Value {
 /// The language asks for one character of a class and knows no count, so a class of which more are
 /// required is cut into as many parts, of each of which one is. In a set of characters, `-` has to
 /// stand first and `]` last. Source: Apple, "Customizing Password `AutoFill` Rules".
+///
+/// A class has no more parts than characters, which is why a policy cannot require more. A generator may
+/// make a password of the shortest length, so that has room for all parts.
 fn password_rules(rules: &Rules) -> String {
+    let required: usize = rules.required_characters().into_iter().map(|(_, count)| count).sum();
     let mut text = vec![
-        format!("minlength: {};", rules.min_length()),
+        format!("minlength: {};", rules.min_length().max(required)),
         format!("maxlength: {};", rules.max_length()),
     ];
     for rule in rules.list() {
@@ -62,24 +66,13 @@ fn password_rules(rules: &Rules) -> String {
         }
     }
     for (class, count) in rules.required_characters() {
-        match count {
-            0 => text.push(format!("allowed: {};", set(&members(class)))),
-            1 => text.push(format!("required: {};", set(&members(class)))),
-            _ => text.extend(
-                parts(&members(class), count).map(|part| format!("required: {};", set(&part))),
-            ),
+        let members: Vec<char> = class.members().chars().collect();
+        if count == 0 {
+            text.push(format!("allowed: {};", set(&members)));
         }
+        text.extend(parts(&members, count).map(|part| format!("required: {};", set(&part))));
     }
     text.join(" ")
-}
-
-fn members(class: CharacterClass) -> Vec<char> {
-    match class {
-        CharacterClass::Lowercase => ('a'..='z').collect(),
-        CharacterClass::Uppercase => ('A'..='Z').collect(),
-        CharacterClass::Digit => ('0'..='9').collect(),
-        CharacterClass::Symbol => SYMBOLS.chars().collect(),
-    }
 }
 
 /// As many disjoint parts of a class, dealt like cards.
@@ -108,6 +101,21 @@ mod tests {
         assert_eq!(document("# The same.\n[length]\nmin = 8"), plain);
         assert_ne!(document("[length]\nmin = 9").etag, plain.etag);
         assert!(plain.etag.starts_with('"') && plain.etag.ends_with('"'));
+    }
+
+    #[test]
+    fn every_count_that_a_policy_may_have_is_expressed_in_sets_that_are_not_empty() {
+        for (class, most) in [("lowercase", 26), ("uppercase", 26), ("digit", 10), ("symbol", 32)] {
+            for count in 1..=most {
+                let policy = format!("length.min = 8\ncharacters.{class} = {count}");
+                let json: Value = serde_json::from_str(&document(&policy).json).unwrap();
+                let rules = json["passwordRules"].as_str().unwrap();
+                assert_eq!(rules.matches("required: [").count(), count, "{rules}");
+                assert!(!rules.contains(": [];"), "{rules}");
+                // A password of the shortest length has room for all of them.
+                assert!(rules.starts_with(&format!("minlength: {};", count.max(8))), "{rules}");
+            }
+        }
     }
 
     #[test]

@@ -1,4 +1,9 @@
-//! Characters as Cognito counts them: the longest password, the character classes and the symbols.
+//! Characters as Cognito counts them: what it can have as a password, the character classes and the
+//! symbols.
+
+use secrecy::ExposeSecret as _;
+
+use crate::credentials::Password;
 
 /// The longest password Cognito accepts, in code points.
 ///
@@ -27,6 +32,17 @@ impl CharacterClass {
     /// The four, in the order in which they are reported.
     pub const ALL: [Self; 4] = [Self::Lowercase, Self::Uppercase, Self::Digit, Self::Symbol];
 
+    /// Every character of this class, but for the space within a password.
+    #[must_use]
+    pub fn members(self) -> &'static str {
+        match self {
+            Self::Lowercase => "abcdefghijklmnopqrstuvwxyz",
+            Self::Uppercase => "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+            Self::Digit => "0123456789",
+            Self::Symbol => SYMBOLS,
+        }
+    }
+
     /// The number of characters of this class in a text.
     pub(super) fn count(self, text: &str) -> usize {
         let bytes = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
@@ -39,6 +55,21 @@ impl CharacterClass {
             }
         }
     }
+}
+
+/// Tells whether a user of Cognito can have this password: a change from one that nobody can have
+/// would be a try that is bound to fail, of five an hour.
+///
+/// Only what is certain counts. Cognito requires `^[\S]+.*[\S]+$`, in which `\S` excludes white space of
+/// ASCII alone and `.` the ends of lines. No form can type the other control characters.
+#[must_use]
+pub fn can_be_a_password(password: &Password) -> bool {
+    let text = password.expose_secret();
+    let is_control = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    !text.starts_with(' ')
+        && !text.ends_with(' ')
+        && !text.contains(is_control)
+        && text.chars().count() <= COGNITO_MAX_LENGTH
 }
 
 #[cfg(test)]

@@ -60,6 +60,7 @@ struct Characters {
     digit: Option<usize>,
     symbol: Option<usize>,
     classes: Option<usize>,
+    hard_to_type: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -163,6 +164,7 @@ impl Tables {
                 characters.symbol.unwrap_or(symbol),
             ],
             classes: characters.classes.unwrap_or(base.classes),
+            hard_to_type: characters.hard_to_type.unwrap_or(base.hard_to_type),
             max_run: patterns.max_run.unwrap_or(base.max_run),
             max_sequence: patterns.max_sequence.unwrap_or(base.max_sequence),
             repeated_block: patterns.repeated_block.unwrap_or(base.repeated_block),
@@ -243,6 +245,7 @@ mod tests {
     use serde_json::json;
 
     use super::super::characters::SYMBOLS;
+    use super::super::hard_to_type::HardToType;
     use super::super::rule::Rule;
     use super::*;
 
@@ -260,6 +263,7 @@ mod tests {
             ("too_short", json!({ "minLength": 1 })),
             ("too_long", json!({ "maxLength": 256 })),
             ("leading_or_trailing_space", json!({})),
+            ("hard_to_type", json!({ "kinds": ["control", "invisible_end"] })),
         ];
         let cases = [
             ("length.max", "64", "too_long", json!({ "maxLength": 64 })),
@@ -278,12 +282,24 @@ mod tests {
                 "too_few_classes",
                 json!({ "minClasses": 2, "symbols": SYMBOLS }),
             ),
+            (
+                "characters.hard_to_type",
+                "true",
+                "hard_to_type",
+                json!({ "kinds": HardToType::ALL }),
+            ),
             ("patterns.max_run", "2", "repeated_character", json!({ "maxRun": 2 })),
             ("patterns.repeated_block", "true", "repeated_block", json!({})),
             ("patterns.max_sequence", "2", "sequence", json!({ "maxSequence": 2 })),
             ("words.common", "true", "common_password", json!({})),
             ("words.banned", "['contoso']", "banned_word", json!({})),
             ("words.personal", "['email']", "personal_word", json!({ "attributes": ["email"] })),
+            (
+                "words.personal",
+                "['custom:team', 'nickname']",
+                "personal_word",
+                json!({ "attributes": ["nickname", "custom:team"] }),
+            ),
             ("previous.min_distance", "1", "same_as_previous", json!({ "minDistance": 1 })),
             ("previous.min_distance", "2", "too_similar_to_previous", json!({ "minDistance": 2 })),
             ("previous.counter", "true", "previous_with_other_number", json!({})),
@@ -312,12 +328,28 @@ mod tests {
             ("[length]\nmin = 8\n[characters]\nletter = 1", "unknown field `letter`"),
             ("[length]\nmin = 8\n[characters]\nclasses = 5", "`characters.classes` is 5"),
             (
+                "[length]\nmin = 8\n[characters]\ndigit = 11",
+                "`characters.digit` is 11; it must be from 0 to 10",
+            ),
+            (
+                "[length]\nmin = 8\n[characters]\nlowercase = 27",
+                "`characters.lowercase` is 27; it must be from 0 to 26",
+            ),
+            (
+                "[length]\nmin = 8\n[characters]\nuppercase = 27",
+                "`characters.uppercase` is 27; it must be from 0 to 26",
+            ),
+            (
+                "[length]\nmin = 8\n[groups.a.characters]\nsymbol = 33",
+                "`groups.a.characters.symbol` is 33; it must be from 0 to 32",
+            ),
+            (
                 "[length]\nmin = 1\nmax = 3\n[characters]\ndigit = 2\nsymbol = 2",
                 "asks for 4 characters",
             ),
             ("[length]\nmin = 1\nmax = 3\n[characters]\nclasses = 4", "asks for 4 characters"),
             ("[length]\nmin = 8\n[previous]\nmin_distance = 257", "`previous.min_distance` is 257"),
-            ("[length]\nmin = 8\n[words]\npersonal = [\"age\"]", "unknown variant `age`"),
+            ("[length]\nmin = 8\n[words]\npersonal = [\"age\"]", "unknown attribute `age`"),
             ("[length]\nmin = 8\n[breaches]\ncheck = true\nthreshold = 0", "`breaches.threshold`"),
             (
                 "[length]\nmin = 8\n[breaches]\ncheck = true\ntimeout_ms = 0",
@@ -348,6 +380,7 @@ mod tests {
             digit = 1
             symbol = 1
             classes = 3
+            hard_to_type = true
             [patterns]
             max_run = 3
             max_sequence = 4
@@ -371,6 +404,7 @@ mod tests {
             ("characters.digit", "digit = 2", "digit = 0"),
             ("characters.symbol", "symbol = 2", "symbol = 0"),
             ("characters.classes", "classes = 4", "classes = 2"),
+            ("characters.hard_to_type", "hard_to_type = true", "hard_to_type = false"),
             ("patterns.max_run", "max_run = 2", "max_run = 4"),
             ("patterns.max_run", "max_run = 1", "max_run = 0"),
             ("patterns.max_sequence", "max_sequence = 3", "max_sequence = 0"),
@@ -516,6 +550,7 @@ mod tests {
             "too_short",
             "too_long",
             "leading_or_trailing_space",
+            "hard_to_type",
             "common_password",
             "personal_word",
             "same_as_previous",
@@ -524,8 +559,23 @@ mod tests {
         assert_eq!(codes("profile = \"asvs-5\""), blocklist);
         assert_eq!(
             codes("profile = \"nist-800-63b-4\"\n[words]\ncommon = false\npersonal = []"),
-            ["too_short", "too_long", "leading_or_trailing_space", "same_as_previous"]
+            [
+                "too_short",
+                "too_long",
+                "leading_or_trailing_space",
+                "hard_to_type",
+                "same_as_previous"
+            ]
         );
+        // Users who sign in with an e-mail address or a phone number have a UUID for a user name.
+        for profile in ["nist-800-63b-4", "asvs-5"] {
+            let settings = base(&format!("profile = \"{profile}\""));
+            assert_eq!(json!(settings.personal), json!(["username", "email", "phone_number"]));
+        }
+        // NIST and ASVS allow any character.
+        for profile in ["nist-800-63b-4", "asvs-5", "cognito-default"] {
+            assert!(!base(&format!("profile = \"{profile}\"")).hard_to_type, "{profile}");
+        }
         let cognito = base("profile = \"cognito-default\"\n[length]\nmin = 10");
         assert_eq!((cognito.min_length, cognito.characters), (10, [1; 4]));
     }

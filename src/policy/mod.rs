@@ -14,6 +14,7 @@ mod combinations;
 mod common_passwords;
 mod error;
 mod file;
+mod hard_to_type;
 mod normalize;
 mod patterns;
 mod personal_words;
@@ -25,10 +26,12 @@ mod similarity;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub use characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS};
+pub use characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS, can_be_a_password};
 use combinations::Combinations;
 pub use error::PolicyError;
 use file::ParsedFile;
+pub use hard_to_type::HardToType;
+pub(crate) use normalize::nfc;
 pub use personal_words::{PersonalAttribute, PersonalWords};
 pub use rule::{PoolRequirement, Rule, Violation};
 pub use rules::Rules;
@@ -123,7 +126,7 @@ mod tests {
             symbol = 1
         ";
         let policy = Policy::from_toml(policy).unwrap();
-        let cases: [(&str, &[&str]); 3] = [
+        let cases: [(&str, &[&str]); 5] = [
             (
                 "",
                 &[
@@ -145,6 +148,8 @@ mod tests {
                 ],
             ),
             ("aA1!aA1!", &[]),
+            ("\u{200b}aA1!a\tA1!", &["hard_to_type"]),
+            ("e\u{301}\u{a0}’ﬁaA1!", &[]),
         ];
         for (proposed, expected) in cases {
             let password = Password::from(proposed);

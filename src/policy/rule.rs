@@ -8,7 +8,8 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::banned_words::{BannedWords, MIN_POINTS};
-use super::characters::{CharacterClass, SYMBOLS};
+use super::characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS};
+use super::hard_to_type::{self, HardToType};
 use super::personal_words::{PersonalAttribute, PersonalWords};
 use super::similarity::{differ_only_by_counter, within};
 use super::{common_passwords, patterns};
@@ -28,6 +29,8 @@ pub enum Rule {
     RequiresClasses(usize),
     /// No white space at either end, which Cognito refuses and no one sees on a screen.
     NoEdgeSpace,
+    /// No characters of these kinds, which are hard to type on another device.
+    Typable(&'static [HardToType]),
     /// No run of one character longer than this.
     MaxRun(usize),
     /// Not one block over and over, like `abcabcabc`.
@@ -82,16 +85,26 @@ pub struct Violation {
 
 /// A proposed password with what the rules compare it to.
 pub(super) struct Candidate<'a> {
+    /// The password in [`nfc`](super::normalize::nfc).
     pub(super) text: &'a str,
-    /// In code points.
-    pub(super) length: usize,
+    /// The password as Cognito will get it.
+    pub(super) sent: &'a str,
+    /// The previous password, in the same form as `text`.
     pub(super) previous: Option<&'a str>,
     pub(super) personal: &'a PersonalWords,
 }
 
+impl Candidate<'_> {
+    /// The number of characters of a class: in the form that has fewer, because Cognito counts what it
+    /// gets. The Greek question mark becomes a semicolon in one form and is no symbol in the other.
+    fn count(&self, class: CharacterClass) -> usize {
+        class.count(self.text).min(class.count(self.sent))
+    }
+}
+
 impl Rule {
     /// Every code of a violation, in the order of [`Self::code`].
-    pub const CODES: [&'static str; 20] = [
+    pub const CODES: [&'static str; 21] = [
         "too_short",
         "too_long",
         "missing_lowercase",
@@ -100,6 +113,7 @@ impl Rule {
         "missing_symbol",
         "too_few_classes",
         "leading_or_trailing_space",
+        "hard_to_type",
         "repeated_character",
         "repeated_block",
         "sequence",
@@ -126,6 +140,7 @@ impl Rule {
             Self::Requires(CharacterClass::Symbol, _) => "missing_symbol",
             Self::RequiresClasses(_) => "too_few_classes",
             Self::NoEdgeSpace => "leading_or_trailing_space",
+            Self::Typable(_) => "hard_to_type",
             Self::MaxRun(_) => "repeated_character",
             Self::NoRepeatedBlock => "repeated_block",
             Self::MaxSequence(_) => "sequence",
@@ -152,6 +167,7 @@ impl Rule {
             }
             Self::Requires(_, min) => json!({ "minCount": min }),
             Self::RequiresClasses(min) => json!({ "minClasses": min, "symbols": SYMBOLS }),
+            Self::Typable(kinds) => json!({ "kinds": kinds }),
             Self::MaxRun(max) => json!({ "maxRun": max }),
             Self::MaxSequence(max) => json!({ "maxSequence": max }),
             Self::NoPersonalWords(attributes) => json!({ "attributes": attributes }),
@@ -180,7 +196,8 @@ impl Rule {
             | Self::MaxRun(_)
             | Self::NoRepeatedBlock
             | Self::DiffersFromPrevious(_) => true,
-            Self::MaxSequence(_)
+            Self::Typable(_)
+            | Self::MaxSequence(_)
             | Self::NotCommon
             | Self::NoBannedWords(_)
             | Self::NoPersonalWords(_)
@@ -194,20 +211,29 @@ impl Rule {
     /// Checks one password; what takes a service or Cognito to tell is never found here.
     pub(super) fn violation(&self, candidate: &Candidate<'_>) -> Option<Violation> {
         let text = candidate.text;
-        let length = candidate.length;
+        let [length, sent_length] = [text, candidate.sent].map(|text| text.chars().count());
         match self {
             Self::MinLength(min) => {
+                let length = length.min(sent_length);
                 self.broken_if(length < *min).map(|broken| broken.with("length", length))
             }
             Self::MaxLength(max) => {
+                let fits = sent_length <= COGNITO_MAX_LENGTH;
+                let length = if fits { length } else { sent_length };
                 self.broken_if(length > *max).map(|broken| broken.with("length", length))
             }
-            Self::Requires(class, min) => self.broken_if(class.count(text) < *min),
+            Self::Requires(class, min) => self.broken_if(candidate.count(*class) < *min),
             Self::RequiresClasses(min) => {
-                let classes = CharacterClass::ALL.iter().filter(|class| class.count(text) > 0);
+                let classes =
+                    CharacterClass::ALL.iter().filter(|class| candidate.count(**class) > 0);
                 self.broken_if(classes.count() < *min)
             }
             Self::NoEdgeSpace => self.broken_if(text.trim().len() != text.len()),
+            Self::Typable(kinds) => {
+                let mut found = hard_to_type::found_in(candidate.sent, text);
+                found.retain(|kind| kinds.contains(kind));
+                self.broken_if(!found.is_empty()).map(|broken| broken.with("kinds", json!(found)))
+            }
             Self::MaxRun(max) => self.broken_if(patterns::longest_run(text) > *max),
             Self::NoRepeatedBlock => self.broken_if(patterns::is_repeated_block(text)),
             Self::MaxSequence(max) => self.broken_if(patterns::longest_sequence(text) > *max),
@@ -257,6 +283,13 @@ impl fmt::Display for Rule {
                 "Use at least {min} of these: lower-case letters, upper-case letters, digits, symbols."
             ),
             Self::NoEdgeSpace => f.write_str("Do not begin or end with a space."),
+            Self::Typable(HardToType::ALWAYS) => {
+                f.write_str("Do not use control characters, or invisible ones at either end.")
+            }
+            Self::Typable(_) => f.write_str(
+                "Use only characters that every keyboard of your language types in the same way: no \
+                 special spaces, curly quotes, long dashes, full-width letters or invisible characters.",
+            ),
             Self::MaxRun(max) => {
                 write!(f, "Do not use the same character more than {max} times in a row.")
             }
@@ -338,6 +371,7 @@ impl Serialize for Violation {
 mod tests {
     use std::iter;
 
+    use super::super::normalize::nfc;
     use super::*;
     use crate::policy::Policy;
 
@@ -348,18 +382,22 @@ mod tests {
 
     /// The previous password is `Winter24!`. The user is `jane.roe`, jane@example.com, born on
     /// 21 June 1987.
+    #[expect(clippy::too_many_lines, reason = "it is one table")]
     fn boundaries() -> Vec<Boundary> {
         use CharacterClass::{Digit, Lowercase, Symbol, Uppercase};
         use PersonalAttribute::{BirthDate, Email, UserName};
         let personal = |attribute| Rule::NoPersonalWords(vec![attribute]);
         vec![
-            // ASCII, a letter with its accent apart (two), an astral one (one), right-to-left.
+            // ASCII, a letter with its accent apart (one, as with the accent on it), an astral one (one),
+            // right-to-left.
             (
                 Rule::MinLength(4),
                 "too_short",
                 &[
                     ("abc", "abcd"),
-                    ("e\u{301}e", "e\u{301}e\u{301}"),
+                    ("e\u{301}e\u{301}e", "e\u{301}e\u{301}ee\u{301}"),
+                    // One code point as it is sent and two in the form that is judged: it counts once.
+                    ("ab\u{958}", "abc\u{958}"),
                     ("🔑🔒🔑", "🔑🔒🔑🔒"),
                     ("של\u{5b7}", "שלום"),
                 ],
@@ -367,10 +405,19 @@ mod tests {
             (
                 Rule::MaxLength(4),
                 "too_long",
-                &[("abcde", "abcd"), ("🔑🔒🔑🔒x", "🔑🔒🔑🔒"), ("שלוםx", "שלום")],
+                &[
+                    ("abcde", "abcd"),
+                    ("🔑🔒🔑🔒x", "🔑🔒🔑🔒"),
+                    ("שלוםx", "שלום"),
+                    ("e\u{301}eeee", "e\u{301}eee"),
+                ],
             ),
             // Classes are ASCII to Cognito: é, É, ٣ and § belong to none.
-            (Rule::Requires(Lowercase, 1), "missing_lowercase", &[("A1!é", "A1!z")]),
+            (
+                Rule::Requires(Lowercase, 1),
+                "missing_lowercase",
+                &[("A1!é", "A1!z"), ("A1!e\u{301}", "A1!ee\u{301}")],
+            ),
             (Rule::Requires(Lowercase, 2), "missing_lowercase", &[("aA1!", "azA1")]),
             (Rule::Requires(Uppercase, 1), "missing_uppercase", &[("a1!É", "a1!Z")]),
             (Rule::Requires(Digit, 1), "missing_digit", &[("aA!٣", "aA!0")]),
@@ -378,7 +425,7 @@ mod tests {
             (
                 Rule::Requires(Symbol, 1),
                 "missing_symbol",
-                &[("aA1§", "aA1-"), ("aA1€", "a A1"), ("aA1 ", "a A1")],
+                &[("aA1§", "aA1-"), ("aA1€", "a A1"), ("aA1 ", "a A1"), ("aA1\u{37e}", "aA1;")],
             ),
             (Rule::Requires(Symbol, 2), "missing_symbol", &[("1a!b", "1a!b2 c")]),
             (Rule::RequiresClasses(3), "too_few_classes", &[("abAB", "abA1")]),
@@ -392,6 +439,26 @@ mod tests {
                     ("abcd\t", "ab\tcd"),
                     ("\u{2003}abcd", "ab\u{2003}cd"),
                     ("שלום\u{a0}", "ש\u{a0}לום"),
+                ],
+            ),
+            (
+                Rule::Typable(HardToType::ALWAYS),
+                "hard_to_type",
+                &[
+                    ("a\tb", "a\u{a0}b"),
+                    ("ab\u{200b}", "a\u{200b}b"),
+                    ("a\u{2028}b", "e\u{301}“ﬁ”"),
+                ],
+            ),
+            (
+                Rule::Typable(HardToType::ALL),
+                "hard_to_type",
+                &[
+                    ("a\u{a0}b", "a b"),
+                    ("a\u{200b}b", "می\u{200c}خواهم"),
+                    ("e\u{301}", "é"),
+                    ("\u{1112}\u{1161}\u{11ab}", "한"),
+                    ("“ﬁ”", "\"fi\""),
                 ],
             ),
             (
@@ -431,6 +498,8 @@ mod tests {
                     ("!qwerty99!", "!qwersy99!"),
                     ("Summer-2026", "Sumner-20x26"),
                     ("Pa\u{301}ssword", "correct horse battery staple"),
+                    ("Pāssword-2026!", "Pāsswolf-2026!"),
+                    ("Pa\u{304}ssword-2026!", "Pa\u{304}sswolf-2026!"),
                 ],
             ),
             // Four points are too few, five are enough.
@@ -444,7 +513,11 @@ mod tests {
                 ],
             ),
             (personal(UserName), "personal_word", &[("x-J4neRoe-x", "x-JmneRme-x")]),
-            (personal(Email), "personal_word", &[("99elpmaxe99", "99elpmbxe99")]),
+            (
+                personal(Email),
+                "personal_word",
+                &[("99elpmaxe99", "99elpmbxe99"), ("x-Jane-x", "xx-janet-x")],
+            ),
             (personal(BirthDate), "personal_word", &[("x-21.06.1987-x", "x-21.06.1994-x")]),
             (Rule::DiffersFromPrevious(1), "same_as_previous", &[("Winter24!", "winter24!")]),
             (
@@ -470,7 +543,9 @@ mod tests {
             if let Rule::NoPersonalWords(attributes) = rule { attributes } else { &[] };
         let known = known.into_iter().filter(|(attribute, _)| wanted.contains(attribute));
         let personal = &PersonalWords::new(known);
-        rule.violation(&Candidate { text, length: text.chars().count(), previous, personal })
+        let (form, previous) = (nfc(text), previous.map(nfc));
+        let previous = previous.as_ref().map(|previous| previous.as_str());
+        rule.violation(&Candidate { text: &form, sent: text, previous, personal })
     }
 
     /// Every rule that the function itself checks, as in `every-rule.toml`.
@@ -493,7 +568,8 @@ mod tests {
                 }
                 Rule::Requires(CharacterClass::Symbol, _) => Rule::RequiresClasses(4),
                 Rule::RequiresClasses(_) => Rule::NoEdgeSpace,
-                Rule::NoEdgeSpace => Rule::MaxRun(3),
+                Rule::NoEdgeSpace => Rule::Typable(HardToType::ALL),
+                Rule::Typable(_) => Rule::MaxRun(3),
                 Rule::MaxRun(_) => Rule::NoRepeatedBlock,
                 Rule::NoRepeatedBlock => Rule::MaxSequence(4),
                 Rule::MaxSequence(_) => Rule::NotCommon,
@@ -559,11 +635,46 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_compared_with_the_previous_one_however_the_accents_are_typed() {
+        let cases = [
+            (Rule::DiffersFromPrevious(1), "Zürich24!", "Zu\u{308}rich24!"),
+            (Rule::DiffersFromPrevious(2), "Zürich24!", "Zu\u{308}rich24?"),
+            (Rule::NotACounter, "Zürich24!", "Zu\u{308}rich25!"),
+        ];
+        for (rule, one, other) in cases {
+            assert!(check(&rule, one, Some(other)).is_some(), "{rule:?}");
+            assert!(check(&rule, other, Some(one)).is_some(), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_longer_than_cognito_accepts_as_it_is_sent_is_too_long() {
+        let sent = "e\u{301}".repeat(129);
+        let violation = check(&Rule::MaxLength(200), &sent, None);
+        let params = &serde_json::to_value(violation).unwrap()["params"];
+        assert_eq!(*params, json!({ "maxLength": 200, "length": 258 }));
+        assert!(check(&Rule::MaxLength(200), &"e\u{301}".repeat(128), None).is_none());
+        assert!(check(&Rule::MaxLength(200), &"é".repeat(200), None).is_none());
+    }
+
+    #[test]
     fn the_rules_on_the_previous_password_pass_without_one() {
         for rule in [Rule::DiffersFromPrevious(1), Rule::DiffersFromPrevious(3), Rule::NotACounter]
         {
             assert!(check(&rule, "Winter24!", None).is_none(), "{rule:?}");
         }
+    }
+
+    #[test]
+    fn a_password_that_is_hard_to_type_is_told_the_kinds_that_were_found_and_refused() {
+        let kinds = |refused, text| {
+            let violation = check(&Rule::Typable(refused), text, None);
+            serde_json::to_value(violation).unwrap()["params"]["kinds"].clone()
+        };
+        let text = "e\u{301}\u{a0}’\u{200b}";
+        let all = json!(["invisible_end", "odd_space", "smart_punctuation", "not_nfc"]);
+        assert_eq!(kinds(HardToType::ALL, text), all);
+        assert_eq!(kinds(HardToType::ALWAYS, text), json!(["invisible_end"]));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use secrecy::ExposeSecret as _;
 
 use super::characters::CharacterClass;
 use super::error::PolicyError;
+use super::normalize::nfc;
 use super::personal_words::{PersonalAttribute, PersonalWords};
 use super::rule::{Candidate, Rule, Violation};
 use super::settings::{BreachSettings, Settings};
@@ -29,6 +30,10 @@ impl Rules {
 
     /// Lists every rule that the proposed password breaks, in order.
     ///
+    /// Each rule judges the password in Unicode's Normalization Form C, so that both ways of typing `é`
+    /// get the same verdict. The rules that Cognito has too must hold for the password as it is sent as
+    /// well, and [`Rule::Typable`] judges that alone.
+    ///
     /// What only a service can tell ([`Rule::NotBreached`]) is not looked at.
     #[must_use]
     pub fn violations(
@@ -37,10 +42,11 @@ impl Rules {
         previous: Option<&Password>,
         personal: &PersonalWords,
     ) -> Vec<Violation> {
+        let previous = previous.map(|previous| nfc(previous.expose_secret()));
         let candidate = Candidate {
-            text: proposed.expose_secret(),
-            length: proposed.expose_secret().chars().count(),
-            previous: previous.map(Password::expose_secret),
+            text: &nfc(proposed.expose_secret()),
+            sent: proposed.expose_secret(),
+            previous: previous.as_ref().map(|previous| previous.as_str()),
             personal,
         };
         self.list.iter().filter_map(|rule| rule.violation(&candidate)).collect()

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::banned_words::BannedWords;
 use super::characters::{COGNITO_MAX_LENGTH, CharacterClass};
 use super::error::PolicyError;
+use super::hard_to_type::HardToType;
 use super::personal_words::PersonalAttribute;
 use super::rule::Rule;
 
@@ -84,12 +85,14 @@ pub(super) enum Profile {
 
 /// All settings of a policy, defaults included. A rule whose number is 0 is off.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the policy file")]
 pub(super) struct Settings {
     pub(super) min_length: usize,
     pub(super) max_length: usize,
     /// The required count of each class, in the order of [`CharacterClass::ALL`].
     pub(super) characters: [usize; 4],
     pub(super) classes: usize,
+    pub(super) hard_to_type: bool,
     pub(super) max_run: usize,
     pub(super) max_sequence: usize,
     pub(super) repeated_block: bool,
@@ -101,6 +104,12 @@ pub(super) struct Settings {
     pub(super) breaches: Option<BreachSettings>,
 }
 
+/// The attributes with which users sign in.
+fn sign_in_names() -> BTreeSet<PersonalAttribute> {
+    use PersonalAttribute::{Email, PhoneNumber, UserName};
+    [UserName, Email, PhoneNumber].into()
+}
+
 impl Settings {
     /// The settings of a profile. Without a profile, the rules are Cognito's own.
     pub(super) fn of(profile: Option<Profile>) -> Self {
@@ -109,6 +118,7 @@ impl Settings {
             max_length: COGNITO_MAX_LENGTH,
             characters: [0; 4],
             classes: 0,
+            hard_to_type: false,
             max_run: 0,
             max_sequence: 0,
             repeated_block: false,
@@ -124,11 +134,12 @@ impl Settings {
             // 15 where the password is the only factor; at least 64 permitted; no composition
             // rules; a blocklist of "commonly used, expected, or compromised" values, with
             // "context-specific words, such as the name of the service, the username, and
-            // derivatives thereof".
+            // derivatives thereof". In a pool whose users sign in with an e-mail address or a phone
+            // number, that is what they take for their user name, and the token has a UUID.
             Some(Profile::Nist80063B4) => Self {
                 min_length: 15,
                 common: true,
-                personal: [PersonalAttribute::UserName].into(),
+                personal: sign_in_names(),
                 min_distance: 1,
                 ..bare
             },
@@ -138,7 +149,7 @@ impl Settings {
             Some(Profile::Asvs5) => Self {
                 min_length: 8,
                 common: true,
-                personal: [PersonalAttribute::UserName].into(),
+                personal: sign_in_names(),
                 min_distance: 1,
                 ..bare
             },
@@ -153,9 +164,16 @@ impl Settings {
             return Err(PolicyError::NoMinimum);
         }
         let max = self.max_length;
+        // No `passwordRules` can require more characters of a class than there are: see
+        // `crate::policy_document`.
+        let most = CharacterClass::ALL.map(|class| class.members().len());
         let ranges = [
             ("length.max", max, 1, COGNITO_MAX_LENGTH),
             ("length.min", self.min_length, 1, max),
+            ("characters.lowercase", self.characters[0], 0, most[0]),
+            ("characters.uppercase", self.characters[1], 0, most[1]),
+            ("characters.digit", self.characters[2], 0, most[2]),
+            ("characters.symbol", self.characters[3], 0, most[3]),
             ("characters.classes", self.classes, 0, CharacterClass::ALL.len()),
             ("previous.min_distance", self.min_distance, 0, max),
         ];
@@ -188,6 +206,7 @@ impl Settings {
             max_length,
             characters: [lowercase, uppercase, digit, symbol],
             classes,
+            hard_to_type,
             max_run,
             max_sequence,
             repeated_block,
@@ -207,6 +226,7 @@ impl Settings {
             ("characters.digit", self.characters[2] != digit),
             ("characters.symbol", self.characters[3] != symbol),
             ("characters.classes", self.classes != classes),
+            ("characters.hard_to_type", self.hard_to_type != hard_to_type),
             ("patterns.max_run", self.max_run != max_run),
             ("patterns.max_sequence", self.max_sequence != max_sequence),
             ("patterns.repeated_block", self.repeated_block != repeated_block),
@@ -233,6 +253,7 @@ impl Settings {
             max_length: self.max_length.min(other.max_length),
             characters: std::array::from_fn(|i| self.characters[i].max(other.characters[i])),
             classes: self.classes.max(other.classes),
+            hard_to_type: self.hard_to_type || other.hard_to_type,
             max_run: bound(self.max_run, other.max_run),
             max_sequence: bound(self.max_sequence, other.max_sequence),
             repeated_block: self.repeated_block || other.repeated_block,
@@ -254,10 +275,12 @@ impl Settings {
         let classes = CharacterClass::ALL.into_iter().zip(self.characters);
         rules.extend(classes.filter(|(_, min)| *min > 0).map(|(c, min)| Rule::Requires(c, min)));
         let banned = BannedWords::new(&Vec::from_iter(&self.banned))?;
-        let personal = self.personal.iter().copied().collect();
+        let personal = self.personal.iter().cloned().collect();
+        let typable = if self.hard_to_type { HardToType::ALL } else { HardToType::ALWAYS };
         let switched = [
             (self.classes > 0, Rule::RequiresClasses(self.classes)),
             (true, Rule::NoEdgeSpace),
+            (true, Rule::Typable(typable)),
             (self.max_run > 0, Rule::MaxRun(self.max_run)),
             (self.repeated_block, Rule::NoRepeatedBlock),
             (self.max_sequence > 0, Rule::MaxSequence(self.max_sequence)),

@@ -112,6 +112,16 @@ async fn each_parameter_of_a_violation_is_described_and_none_besides() {
 }
 
 #[tokio::test]
+async fn the_example_of_a_violation_is_an_answer() {
+    let function = Function::start().await;
+    // A no-break space, and an accent apart from its letter.
+    let proposed = "Sentinel-e\u{301}\u{a0}8-Cow";
+    let body = json!({ "previousPassword": OLD, "proposedPassword": proposed });
+    let violations = function.post(&body).await.json()["violations"].clone();
+    assert_eq!(schema(&openapi(), "Violation")["examples"], violations);
+}
+
+#[tokio::test]
 async fn the_members_of_the_policy_are_described() {
     let document = openapi();
     let function = Function::start().await;

@@ -82,6 +82,57 @@ async fn what_cognito_knows_of_the_user_is_not_a_password() {
 }
 
 #[tokio::test]
+async fn a_user_whose_user_name_is_a_uuid_cannot_use_the_address_under_either_profile() {
+    let uuid = "0b5c7a1e-3f7d-4a61-9d0c-2f1f6a9f8e77";
+    for profile in ["nist-800-63b-4", "asvs-5"] {
+        let function = Function::start_with_policy(&format!("profile = \"{profile}\"")).await;
+        let mut user = User::new(uuid, OLD);
+        user.attributes =
+            [("email", "vasquez.sentinella@example.com"), ("phone_number", "+4915112345678")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
+        function.cognito.add_user(user);
+        let token = function.cognito.access_token(uuid);
+        for proposed in ["vasquez.sentinella@example.com", "Sentinel-Cow-4915112345678"] {
+            let body = json!({ "previousPassword": OLD, "proposedPassword": proposed });
+            let reply = function.invoke(&post(&token, &body)).await;
+            assert_violations(&reply, &["personal_word"]);
+        }
+        assert_eq!(function.invoke(&post(&token, &change())).await.status, 204, "{profile}");
+    }
+}
+
+#[tokio::test]
+async fn attributes_of_the_pools_own_are_not_a_password_where_the_policy_names_them() {
+    let policy = "length.min = 8\nwords.personal = ['custom:team', 'nickname', 'name']";
+    let function = Function::start_with_policy(policy).await;
+    let mut user = User::new("demo", OLD);
+    user.attributes = [
+        ("custom:team", "Falcons"),
+        ("custom:other", "Horses"),
+        ("nickname", "Roadrunner"),
+        ("name", "Marguerite Okonkwo"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    function.cognito.add_user(user);
+    let token = function.cognito.access_token("demo");
+    for (proposed, attribute) in [
+        ("Sentinel-Falcons", "custom:team"),
+        ("Sentinel-roadrunner", "nickname"),
+        ("Sentinel-Okonkwo", "name"),
+    ] {
+        let body = json!({ "previousPassword": OLD, "proposedPassword": proposed });
+        let reply = function.invoke(&post(&token, &body)).await;
+        assert_violations(&reply, &["personal_word"]);
+        let attributes = &reply.json()["violations"][0]["params"]["attributes"];
+        assert_eq!(*attributes, json!([attribute]), "{proposed}");
+    }
+    let horses = json!({ "previousPassword": OLD, "proposedPassword": "Sentinel-Horses-7" });
+    assert_eq!(function.invoke(&post(&token, &horses)).await.status, 204);
+}
+
+#[tokio::test]
 async fn the_user_is_read_only_when_the_policy_asks_for_more_than_the_token_tells() {
     let function = Function::start().await;
     assert_eq!(function.change().await.status, 204);
@@ -205,6 +256,17 @@ async fn a_breached_password_is_refused_and_only_five_digits_of_its_digest_leave
 }
 
 #[tokio::test]
+async fn a_breached_password_is_found_however_its_accents_are_typed() {
+    let lines = format!("{}:3\r\n", &sha1("Sentinel-Zürich-9")[5..]);
+    let server = RangeServer::start(Answer::Lines(lines)).await;
+    let function = Function::start_with_policy(&breach_policy(&server, "")).await;
+    for proposed in ["Sentinel-Zürich-9", "Sentinel-Zu\u{308}rich-9"] {
+        let body = json!({ "previousPassword": OLD, "proposedPassword": proposed });
+        assert_violations(&function.post(&body).await, &["breached_password"]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_seen_less_often_than_the_threshold_or_only_padded_passes() {
     for (answer, threshold) in [(seen(9), 10), (seen(0), 1)] {
         let server = RangeServer::start(answer).await;
@@ -317,8 +379,15 @@ async fn the_document_tells_the_rules_and_not_the_banned_words() {
         document["rules"].as_array().unwrap().iter().map(|rule| &rule["code"]).collect();
     assert_eq!(
         codes,
-        ["too_short", "too_long", "leading_or_trailing_space", "common_password", "banned_word"]
+        [
+            "too_short",
+            "too_long",
+            "leading_or_trailing_space",
+            "hard_to_type",
+            "common_password",
+            "banned_word"
+        ]
     );
     assert_eq!(document["rules"][0]["clientCheckable"], true);
-    assert_eq!(document["rules"][4]["clientCheckable"], false);
+    assert_eq!(document["rules"][5]["clientCheckable"], false);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use change_password::problem::ProblemCode;
-use fake_cognito::{Fault, Operation, UserState};
+use fake_cognito::{Fault, Operation, User, UserState};
 use serde_json::{Value, json};
 
 use crate::harness::{Function, NEW, OLD, REQUEST_ID, Reply, change, post, sample};
@@ -250,6 +250,59 @@ async fn what_only_the_pool_refuses_is_told_as_a_violation_too() {
         };
         assert_eq!(violations[0]["code"], code, "{message}");
     }
+}
+
+#[tokio::test]
+async fn a_previous_password_that_nobody_can_have_is_refused_without_a_call_to_cognito() {
+    // A policy that would read the user.
+    let function = Function::start_with_policy("profile = \"nist-800-63b-4\"").await;
+    let long = format!("{OLD}{}", "x".repeat(257 - OLD.len()));
+    for previous in [
+        format!("{OLD} "),
+        format!(" {OLD}"),
+        format!("{OLD}\n"),
+        format!("{OLD}\0"),
+        format!("Sentinel\t{OLD}"),
+        format!("Sentinel\u{2028}{OLD}"),
+        " ".into(),
+        long,
+    ] {
+        // Whatever the new password is like, these are told first.
+        for proposed in [NEW, "weak"] {
+            let body = json!({ "previousPassword": previous, "proposedPassword": proposed });
+            let reply = function.post(&body).await;
+            reply.assert_problem(403, "previous_password_incorrect");
+            let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains("a space"), "{detail}");
+        }
+    }
+    for operation in [Operation::ChangePassword, Operation::GetUser] {
+        assert_eq!(function.cognito.calls(operation), 0);
+    }
+    // None of them was a try.
+    for _ in 0..4 {
+        let wrong = json!({ "previousPassword": "Sentinel-Wrong-1", "proposedPassword": NEW });
+        function.post(&wrong).await.assert_problem(403, "previous_password_incorrect");
+    }
+    assert_eq!(function.change().await.status, 204);
+}
+
+#[tokio::test]
+async fn a_previous_password_that_somebody_may_have_is_sent_to_cognito_as_it_is() {
+    for previous in
+        ["Sentinel- 7 Horse", "\u{a0}Sentinel-7-Horse\u{3000}", "Sentinel-e\u{301}-\u{200b}"]
+    {
+        let function = Function::start().await;
+        function.cognito.add_user(User::new("demo", previous));
+        let token = function.cognito.access_token("demo");
+        let body = json!({ "previousPassword": previous, "proposedPassword": NEW });
+        assert_eq!(function.invoke(&post(&token, &body)).await.status, 204, "{previous:?}");
+    }
+    let function = Function::start().await;
+    let longest = format!("{OLD}{}", "🔑".repeat(256 - OLD.len()));
+    let body = json!({ "previousPassword": longest, "proposedPassword": NEW });
+    function.post(&body).await.assert_problem(403, "previous_password_incorrect");
+    assert_eq!(function.cognito.calls(Operation::ChangePassword), 1);
 }
 
 #[tokio::test]

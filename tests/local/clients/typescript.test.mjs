@@ -340,6 +340,7 @@ test("the checklist and the function find the same violations", async () => {
     "Purple-Monkey-8\u0085", "\ufeffPurple-Monkey-88888", "🔑🔑🔑🔑", "🔑".repeat(11) + "A", "Ab1!".repeat(11),
     "Correct-Horse-7-Batter", "Correct-Horse-8-Batteryy", "Correct-Horse-7-Battery!!!", "ΣσςΣσςΣσς", "İi̇İi̇İi̇",
     "\u{10FFFF}".repeat(41), "pUrple monkey", "12345678901234", "LOWERLESS-1234-8",
+    "e\u0301".repeat(11), "e\u0301".repeat(12) + "-1A",
   ];
   const checkable = rules.filter((rule) => rule.clientCheckable);
   const broken = new Set();
