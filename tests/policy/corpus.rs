@@ -146,7 +146,8 @@ fn at_most_one_in_a_thousand_four_word_passphrases_is_refused() {
 fn at_most_one_in_a_thousand_passphrases_is_refused_for_a_short_name_in_it() {
     let policy =
         Policy::from_toml("length.min = 1\nwords.personal = ['username', 'email']").unwrap();
-    let passphrases: Vec<Password> = passphrases().take(2_000).map(Password::from).collect();
+    let passphrases: Vec<Password> =
+        passphrases().take(2_000).map(|text| text.as_str().into()).collect();
     let (mut total, mut highest) = (0.0, ("", 0.0));
     for name in SHORT_NAMES {
         let is_address = name.contains('@');
