@@ -1,6 +1,5 @@
 //! The use case: check the proposed password, forward the change, and find out how it ended.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,21 +8,15 @@ use crate::breaches::Breaches;
 use crate::cognito::{Cognito, Connection, Failure, Reply};
 use crate::credentials::Password;
 use crate::error::{Error, with_sources};
-use crate::policy::{
-    OnFailure, PersonalAttribute, PersonalWords, Policy, Rule, Rules, Violation, can_be_a_password,
-};
+use crate::policy::{OnFailure, Policy, Rule, Rules, Violation};
+use crate::proposal::{Attributes, Proposal};
 use crate::settlement::{self, Doubt, Next, SettledBy, Verdict};
-use crate::token::VerifiedToken;
 
 /// What a signed-in user asks for.
 #[derive(Debug)]
 pub struct ChangePassword {
-    /// Who asks.
-    pub token: VerifiedToken,
-    /// The password in force; none for a user who never had one.
-    pub previous: Option<Password>,
-    /// The password to put in force.
-    pub proposed: Password,
+    /// Who asks for which password.
+    pub proposal: Proposal,
     /// Whether every session of the user is to end once the password has changed.
     pub sign_out_everywhere: bool,
 }
@@ -80,7 +73,7 @@ impl ChangePassword {
     /// user one of five tries an hour.
     pub async fn run(&self, policy: &Policy, services: &Services, deadline: Instant) -> Report {
         let selection = Instant::now();
-        let rules = policy.for_groups(&self.token.user.groups);
+        let rules = policy.for_groups(&self.proposal.token.user.groups);
         let selection_time = selection.elapsed();
         let Checked { result, mut policy_time, mut cognito_latency } =
             self.check(&rules, services, deadline).await;
@@ -100,7 +93,7 @@ impl ChangePassword {
     /// Makes the change that the policy allows, and signs the user out if that was asked for.
     async fn change(&self, cognito: &Cognito, deadline: Instant) -> Made {
         let Reply { result, request_id, .. } =
-            self.send(cognito, self.previous.as_ref(), Connection::Pooled, deadline).await;
+            self.send(cognito, self.proposal.previous.as_ref(), Connection::Pooled, deadline).await;
         let mut made =
             Made { result: Ok(Changed { signed_out_everywhere: None }), request_id, doubt: None };
         match result {
@@ -123,7 +116,7 @@ impl ChangePassword {
         if let Ok(changed) = &mut made.result
             && self.sign_out_everywhere
         {
-            let sign_out = cognito.global_sign_out(&self.token.secret, deadline);
+            let sign_out = cognito.global_sign_out(&self.proposal.token.secret, deadline);
             changed.signed_out_everywhere = Some(sign_out.await);
         }
         made
@@ -131,12 +124,13 @@ impl ChangePassword {
 
     /// Finds out what became of a change that left a doubt: see [`crate::settlement`].
     async fn settle(&self, cognito: &Cognito, doubt: &mut Doubt, deadline: Instant) -> Verdict {
-        let second = self.send(cognito, self.previous.as_ref(), Connection::Fresh, deadline).await;
+        let second =
+            self.send(cognito, self.proposal.previous.as_ref(), Connection::Fresh, deadline).await;
         doubt.request_ids.extend(second.request_id);
         let (verdict, by) = match settlement::after_second_change(second.result) {
             Next::Settled(verdict) => (verdict, SettledBy::SecondChange),
             Next::Probe(probe) => {
-                let new = Some(&self.proposed);
+                let new = Some(&self.proposal.proposed);
                 let answer = self.send(cognito, new, Connection::Fresh, deadline).await;
                 doubt.request_ids.extend(answer.request_id);
                 (probe.settle(answer.result), SettledBy::Probe)
@@ -154,8 +148,8 @@ impl ChangePassword {
         connection: Connection,
         deadline: Instant,
     ) -> Reply<()> {
-        let (token, proposed) = (&self.token.secret, &self.proposed);
-        cognito.change_password(token, previous, proposed, connection, deadline).await
+        let Proposal { token, proposed, .. } = &self.proposal;
+        cognito.change_password(&token.secret, previous, proposed, connection, deadline).await
     }
 
     /// Finds every rule that the proposed password breaks.
@@ -166,19 +160,20 @@ impl ChangePassword {
     /// Two fetches run at the same time: the user's attributes, where the policy needs more than the
     /// token holds, and known breaches, where nothing else is wrong so far.
     async fn check(&self, rules: &Rules, services: &Services, deadline: Instant) -> Checked {
-        if self.previous.as_ref().is_some_and(|previous| !can_be_a_password(previous)) {
-            let result = Err(Error::PreviousPasswordUnusable);
-            return Checked { result, policy_time: Duration::ZERO, cognito_latency: None };
+        let Self { proposal, .. } = self;
+        if let Err(error) = proposal.require_possible_previous() {
+            let (result, policy_time) = (Err(error), Duration::ZERO);
+            return Checked { result, policy_time, cognito_latency: None };
         }
-        let (at_once, mut policy_time) = self.violations(rules, &BTreeMap::new());
+        let (at_once, mut policy_time) = timed(|| proposal.violations(rules, &Attributes::new()));
         let ((attributes, cognito_latency), breached) = tokio::join!(
-            self.attributes(rules, &services.cognito, deadline),
+            proposal.attributes(rules, &services.cognito, deadline),
             self.is_breached(rules, at_once.is_empty(), &services.breaches, deadline),
         );
         let violations = match attributes {
             Ok(attributes) if attributes.is_empty() => Ok(at_once),
             Ok(attributes) => {
-                let (violations, time) = self.violations(rules, &attributes);
+                let (violations, time) = timed(|| proposal.violations(rules, &attributes));
                 policy_time += time;
                 Ok(violations)
             }
@@ -195,45 +190,6 @@ impl ChangePassword {
         Checked { result, policy_time, cognito_latency }
     }
 
-    /// The violations that can be found without waiting, and the time that it took.
-    fn violations(
-        &self,
-        rules: &Rules,
-        attributes: &BTreeMap<PersonalAttribute, String>,
-    ) -> (Vec<Violation>, Duration) {
-        let start = Instant::now();
-        let user_name = self
-            .token
-            .user
-            .username
-            .iter()
-            .map(|name| (PersonalAttribute::UserName, name.as_str()));
-        let others =
-            attributes.iter().map(|(attribute, value)| (attribute.clone(), value.as_str()));
-        let wanted = rules.personal_attributes();
-        let personal =
-            PersonalWords::new(user_name.chain(others).filter(|(name, _)| wanted.contains(name)));
-        let violations = rules.violations(&self.proposed, self.previous.as_ref(), &personal);
-        (violations, start.elapsed())
-    }
-
-    /// The attributes that the rules need beside the user name, which the token has, and the time
-    /// spent waiting for them.
-    async fn attributes(
-        &self,
-        rules: &Rules,
-        cognito: &Cognito,
-        deadline: Instant,
-    ) -> (Result<BTreeMap<PersonalAttribute, String>, Error>, Option<Duration>) {
-        let in_token = PersonalAttribute::UserName;
-        if rules.personal_attributes().iter().all(|attribute| *attribute == in_token) {
-            return (Ok(BTreeMap::new()), None);
-        }
-        let start = Instant::now();
-        let attributes = cognito.get_user(&self.token.secret, deadline).await;
-        (attributes, Some(start.elapsed()))
-    }
-
     async fn is_breached(
         &self,
         rules: &Rules,
@@ -242,7 +198,10 @@ impl ChangePassword {
         deadline: Instant,
     ) -> Result<bool, Error> {
         let Some(settings) = rules.breaches().filter(|_| worth_asking) else { return Ok(false) };
-        match (breaches.contain(&self.proposed, settings, deadline).await, settings.on_failure) {
+        match (
+            breaches.contain(&self.proposal.proposed, settings, deadline).await,
+            settings.on_failure,
+        ) {
             (Ok(known), _) => Ok(known),
             (Err(cause), OnFailure::Allow) => {
                 tracing::warn!(cause, breach_check = "failed", "the change goes on without it");
@@ -254,4 +213,10 @@ impl ChangePassword {
             }
         }
     }
+}
+
+/// What something returns, and the time that it took.
+fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    (run(), start.elapsed())
 }

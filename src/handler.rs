@@ -13,6 +13,7 @@ use crate::audit::{Outcome, Record};
 use crate::change_password::{ChangePassword, Report};
 use crate::envelope::Envelope;
 use crate::error::Error;
+use crate::proposal::Proposal;
 use crate::request::{self, ChangePasswordBody, Route};
 use crate::response;
 use crate::token::VerifiedToken;
@@ -87,7 +88,8 @@ impl App {
     ) -> Result<Response<Body>, Error> {
         let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
             ChangePasswordBody::parse(body)?;
-        let change = ChangePassword { token, previous, proposed, sign_out_everywhere };
+        let proposal = Proposal { token, previous, proposed };
+        let change = ChangePassword { proposal, sign_out_everywhere };
         let Report { result, policy_time, cognito_latency, cognito_request_id, doubt } =
             change.run(&self.policy, &self.services, deadline).await;
         record.policy_time = Some(policy_time);

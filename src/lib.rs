@@ -25,6 +25,7 @@ pub mod logging;
 pub mod policy;
 pub mod policy_document;
 pub mod problem;
+pub mod proposal;
 pub mod request;
 pub mod response;
 pub mod settlement;
