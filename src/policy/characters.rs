@@ -57,11 +57,14 @@ impl CharacterClass {
     }
 }
 
-/// Tells whether a user of Cognito can have this password: a change from one that nobody can have
-/// would be a try that is bound to fail, of five an hour.
+/// Tells whether a user of Cognito can have this password. A change from a password that nobody can have
+/// is bound to fail, and would cost one of five tries an hour.
 ///
-/// Only what is certain counts. Cognito requires `^[\S]+.*[\S]+$`, in which `\S` excludes white space of
-/// ASCII alone and `.` the ends of lines. No form can type the other control characters.
+/// Only what is certain counts. Cognito requires the pattern `^[\S]+.*[\S]+$`, in which `\S` excludes white
+/// space of ASCII alone and `.` excludes the ends of lines, and at most [`COGNITO_MAX_LENGTH`] code
+/// points. The other control characters match, but no form can type them. Source: Amazon Cognito user
+/// pools API reference, `ChangePassword`, `PreviousPassword`, and the constraint that its
+/// `InvalidParameterException` names.
 #[must_use]
 pub fn can_be_a_password(password: &Password) -> bool {
     let text = password.expose_secret();

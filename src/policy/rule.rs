@@ -666,7 +666,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_hard_to_type_is_told_the_kinds_that_were_found_and_refused() {
+    fn a_violation_for_hard_to_type_lists_the_kinds_that_were_found_and_are_refused() {
         let kinds = |refused, text| {
             let violation = check(&Rule::Typable(refused), text, None);
             serde_json::to_value(violation).unwrap()["params"]["kinds"].clone()
