@@ -118,7 +118,7 @@ proptest! {
         let text = tables("", base) + &tables("groups.g.", group);
         // A group that is looser is an error, and no matter here.
         if let Ok(policy) = Policy::from_toml(&text) {
-            let password = |text: &String| text.clone().into();
+            let password = |text: &String| text.as_str().into();
             let stricter = policy.for_groups(&["g".into()]);
             let (proposed, previous) = (password(&proposed), password(&previous));
             let nobody = PersonalWords::new([]);
@@ -169,7 +169,7 @@ proptest! {
     ) {
         let policy = with_groups(&[("a", &a), ("b", &b)]);
         let both = policy.for_groups(&names(&["a", "b"]));
-        let (proposed, previous) = (proposed.into(), previous.into());
+        let (proposed, previous) = (proposed.as_str().into(), previous.as_str().into());
         let nobody = PersonalWords::new([]);
         let accept =
             |rules: &Rules| rules.violations(&proposed, Some(&previous), &nobody).is_empty();
