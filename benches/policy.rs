@@ -67,7 +67,7 @@ fn first_answer(name: &str) {
         "policy" => {
             let policy = Policy::from_toml(EVERY_RULE).expect("a sound policy");
             let personal = PersonalWords::new([]);
-            black_box(policy.base().violations(&(*text).into(), None, &personal));
+            black_box(policy.base().violations(&text.into(), None, &personal));
         }
         "zxcvbn" => {
             black_box(zxcvbn::zxcvbn(text, &[]));

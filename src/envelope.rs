@@ -166,3 +166,50 @@ fn address(text: &str) -> Option<IpAddr> {
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
     text.parse().ok().or_else(with_port)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_read_as_a_request_of_its_source() {
+        for (source, event) in [
+            (
+                Source::HttpApi,
+                r#"{"requestContext":{"http":{"method":"POST","sourceIp":"192.0.2.7"}},
+                    "rawPath":"/change-password","headers":{"user-agent":"App/1"},"body":"{}"}"#,
+            ),
+            (
+                Source::RestApi,
+                r#"{"requestContext":{"identity":{"sourceIp":"192.0.2.7"}},"httpMethod":"POST",
+                    "path":"/change-password","headers":{"User-Agent":"App/1"},"body":"{}"}"#,
+            ),
+            (
+                Source::LoadBalancer,
+                r#"{"requestContext":{"elb":{}},"httpMethod":"POST","path":"/change-password",
+                    "multiValueHeaders":{"user-agent":["App/1"],
+                    "x-forwarded-for":["192.0.2.9, 192.0.2.8","198.51.100.1, 192.0.2.7"]},
+                    "body":"e30=","isBase64Encoded":true}"#,
+            ),
+        ] {
+            let envelope = Envelope::read(event);
+            assert_eq!((envelope.source, &envelope.method), (source, &Method::POST));
+            assert_eq!(*envelope.route.as_ref().unwrap(), Route::ChangePassword);
+            assert_eq!(envelope.record().user_agent.as_deref(), Some("App/1"));
+            assert_eq!(envelope.source_ip, "192.0.2.7".parse().ok());
+            assert_eq!(**envelope.body.open().unwrap(), *b"{}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_no_known_source_has_a_route_for_the_record_and_no_body() {
+        for context in ["null", "[]", "{}", r#"{"elasticsearch":{}}"#] {
+            let event = format!(
+                r#"{{"requestContext":{context},"httpMethod":"POST","path":"/change-password"}}"#
+            );
+            let envelope = Envelope::read(&event);
+            assert_eq!(envelope.record().operation, Some("changePassword"));
+            assert!(envelope.body.open().is_err(), "{context}");
+        }
+    }
+}

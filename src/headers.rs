@@ -5,7 +5,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::json::{Members, Text, text};
+use crate::json::{Members, Text, items, text};
 
 /// The headers of a request: names with one value each, and, where a source sends them, names with
 /// lists of values.
@@ -58,8 +58,7 @@ impl<'a> Headers<'a> {
 
 /// The values of a header; a list counts as its items.
 fn values<'a>(headers: &Members<'a>, name: &str) -> Vec<&'a RawValue> {
-    let list = |value: &'a RawValue| serde_json::from_str(value.get());
-    headers.get_all(name).flat_map(|value| list(value).unwrap_or_else(|_| vec![value])).collect()
+    headers.get_all(name).flat_map(|value| items(value).unwrap_or_else(|| vec![value])).collect()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl<'a> Members<'a> {
     /// Reads a text that is one JSON object; none if it is anything else.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
-        serde_json::from_str(text).ok()
+        if is_object(text) { serde_json::from_str(text).ok() } else { None }
     }
 
     /// The value of the first member with this name.
@@ -80,6 +80,20 @@ impl<'a> Members<'a> {
     }
 }
 
+/// Whether a JSON value is an object, by how it begins.
+///
+/// To be asked before a value is read as an object: serde's error would repeat a string that it is.
+#[must_use]
+pub fn is_object(json: &str) -> bool {
+    json.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{')
+}
+
+/// The items of a value that is an array; none if it is anything else.
+#[must_use]
+pub fn items(value: &RawValue) -> Option<Vec<&RawValue>> {
+    if value.get().starts_with('[') { serde_json::from_str(value.get()).ok() } else { None }
+}
+
 /// The string that a value is; none if it is anything else.
 #[must_use]
 pub fn text(value: &RawValue) -> Option<Text<'_>> {
@@ -106,22 +120,22 @@ fn unescape(mut escaped: &str) -> Option<Zeroizing<String>> {
             'n' => '\n',
             'r' => '\r',
             't' => '\t',
-            'u' => {
-                let unit = code_unit(&mut escaped)?;
-                match char::from_u32(unit.into()) {
-                    Some(character) => character,
-                    None => {
-                        escaped = escaped.strip_prefix("\\u")?;
-                        let pair = [unit, code_unit(&mut escaped)?];
-                        char::decode_utf16(pair).next()?.ok()?
-                    }
-                }
-            }
+            'u' => code_point(&mut escaped)?,
             _ => return None,
         });
     }
     text.push_str(escaped);
     Some(text)
+}
+
+/// Takes what follows `\u`: a code unit, and the other half where it is one of a surrogate pair.
+fn code_point(text: &mut &str) -> Option<char> {
+    let unit = code_unit(text)?;
+    if let Some(character) = char::from_u32(unit.into()) {
+        return Some(character);
+    }
+    *text = text.strip_prefix("\\u")?;
+    char::decode_utf16([unit, code_unit(text)?]).next()?.ok()
 }
 
 /// Takes the four hexadecimal digits of a UTF-16 code unit.
@@ -170,6 +184,8 @@ impl<'de> Visitor<'de> for MembersVisitor {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     #[test]
@@ -215,8 +231,10 @@ mod tests {
     #[test]
     fn a_string_is_read_as_serde_reads_it() {
         proptest::proptest!(|(string: String)| {
-            let escaped: String =
-                string.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+            let mut escaped = String::new();
+            for unit in string.encode_utf16() {
+                write!(escaped, "\\u{unit:04x}").unwrap();
+            }
             for json in [serde_json::to_string(&string).unwrap(), format!("\"{escaped}\"")] {
                 let value = RawValue::from_string(json).unwrap();
                 let read = text(&value);

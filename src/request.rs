@@ -151,6 +151,10 @@ impl ChangePasswordBody {
         let malformed = |detail: String| Error::MalformedRequest(detail);
         let body = str::from_utf8(body)
             .map_err(|_| malformed("The body is not valid UTF-8.".to_owned()))?;
+        // Of other values, serde's errors would hold copies.
+        if body.starts_with(|first: char| matches!(first, '"' | '[' | '-' | '0'..='9')) {
+            return Err(malformed(Fault::NotAnObject.to_string()));
+        }
         let members: Members = serde_json::from_str(body).map_err(|error| {
             malformed(if error.is_data() {
                 Fault::NotAnObject.to_string()
@@ -162,10 +166,10 @@ impl ChangePasswordBody {
         Self::from_members(&members).map_err(|fault| malformed(fault.to_string()))
     }
 
-    fn from_members(members: &Members) -> Result<Self, Fault> {
+    fn from_members<'a>(members: &'a Members) -> Result<Self, Fault<'a>> {
         let fields = [PREVIOUS, PROPOSED, SIGN_OUT];
         if let Some(name) = members.names().find(|name| !fields.contains(name)) {
-            return Err(Fault::Unknown(name.to_owned()));
+            return Err(Fault::Unknown(name));
         }
         for field in fields {
             if members.names().filter(|name| *name == field).nth(1).is_some() {
@@ -196,9 +200,9 @@ impl ChangePasswordBody {
 }
 
 /// What is wrong with a body that is JSON.
-enum Fault {
+enum Fault<'a> {
     NotAnObject,
-    Unknown(String),
+    Unknown(&'a str),
     Repeated(&'static str),
     Missing(&'static str),
     NotAString(&'static str),
@@ -206,7 +210,7 @@ enum Fault {
     Empty(&'static str),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Fault<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAnObject => f.write_str("The body is not a JSON object."),

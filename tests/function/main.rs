@@ -9,6 +9,8 @@ mod events;
 mod faults;
 mod harness;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod memory;
 mod openapi;
 mod outcomes;
 mod policies;

@@ -155,7 +155,7 @@ fn at_most_one_in_a_thousand_passphrases_is_refused_for_a_short_name_in_it() {
             if is_address { PersonalAttribute::Email } else { PersonalAttribute::UserName };
         let personal = PersonalWords::new([(attribute, name)]);
         let is_refused = |it: &&Password| !policy.base().violations(it, None, &personal).is_empty();
-        let with_name = Password::from(format!("correct-{name}-horse"));
+        let with_name = Password::from(&*format!("correct-{name}-horse"));
         assert!(is_refused(&&with_name), "{name}");
         let refused = u32::try_from(passphrases.iter().filter(is_refused).count()).unwrap();
         let rate = f64::from(refused) / 20.0;

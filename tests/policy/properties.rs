@@ -146,7 +146,7 @@ proptest! {
         let policy = Policy::from_toml(EVERY_RULE).unwrap();
         let verdict = |proposed: &str, previous: &str| -> Vec<_> {
             let known = [(PersonalAttribute::UserName, "Jürgen"), (PersonalAttribute::Email, "rene\u{301}@example.com")];
-            let (proposed, previous) = (proposed.to_owned().into(), previous.to_owned().into());
+            let (proposed, previous) = (proposed.into(), previous.into());
             let found =
                 policy.base().violations(&proposed, Some(&previous), &PersonalWords::new(known));
             found.iter().map(Violation::code).filter(|code| *code != "hard_to_type").collect()
