@@ -1,6 +1,7 @@
 //! The function, assembled from its settings.
 
 use std::io::Write;
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use http::HeaderValue;
@@ -8,12 +9,18 @@ use http::HeaderValue;
 use crate::audit::Journal;
 use crate::breaches::Breaches;
 use crate::change_password::Services;
+use crate::check_password::RecentUsers;
 use crate::cognito::Cognito;
 use crate::config::Config;
 use crate::connector::connector;
+use crate::limits::Limit;
 use crate::policy::Policy;
 use crate::policy_document::PolicyDocument;
 use crate::verifier::TokenVerifier;
+
+/// How many passwords a user may have checked in a minute: one every two seconds, from a client that
+/// waits for a pause in the typing.
+const CHECKS_PER_MINUTE: u32 = 30;
 
 /// The function, ready to answer.
 #[derive(Debug)]
@@ -23,6 +30,8 @@ pub struct App {
     pub(crate) policy_document: PolicyDocument,
     pub(crate) change_password_url: Option<HeaderValue>,
     pub(crate) services: Services,
+    pub(crate) checks: Limit,
+    pub(crate) recent_users: RecentUsers,
     pub(crate) journal: Journal,
 }
 
@@ -48,6 +57,8 @@ impl App {
             policy: config.policy,
             change_password_url: config.change_password_url,
             services: Services { cognito, breaches },
+            checks: Limit::new(CHECKS_PER_MINUTE, Duration::from_mins(1)),
+            recent_users: RecentUsers::default(),
             journal: Journal::new(config.function_name, writer),
         }
     }

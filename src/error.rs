@@ -1,5 +1,7 @@
 //! Every way in which a request can fail, with the problem that the client gets for it.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 use crate::policy::{Rule, Violation};
@@ -82,6 +84,12 @@ pub enum Error {
     /// This user has tried too often.
     #[error("Too many attempts to change this password; wait before the next one.")]
     AttemptLimitExceeded,
+    /// This user has sent too many requests, as far as this function has seen.
+    #[error("Too many requests of this user; wait before the next one. Nothing was changed.")]
+    TooManyOfThisUser {
+        /// How long until the next one is accepted.
+        wait: Duration,
+    },
     /// The user pool is over its quota of requests.
     #[error("The service is busy; try again in a moment. Nothing was changed.")]
     TooManyRequests,
@@ -147,7 +155,7 @@ impl Error {
             Self::UnsupportedMediaType => ProblemCode::UnsupportedMediaType,
             Self::PolicyViolation(_) => ProblemCode::PasswordPolicyViolation,
             Self::AttemptLimitExceeded => ProblemCode::AttemptLimitExceeded,
-            Self::TooManyRequests => ProblemCode::TooManyRequests,
+            Self::TooManyOfThisUser { .. } | Self::TooManyRequests => ProblemCode::TooManyRequests,
             Self::Internal(_) | Self::Panicked => ProblemCode::InternalError,
             Self::Upstream(_) => ProblemCode::UpstreamError,
             Self::UpstreamUnavailable(_) | Self::ReadOnlyReplica(_) => {
@@ -164,6 +172,10 @@ impl Error {
             Self::AttemptLimitExceeded => Some(ATTEMPT_WINDOW_SECONDS),
             Self::TooManyRequests | Self::UpstreamUnavailable(_) | Self::ReadOnlyReplica(_) => {
                 Some(RETRY_SECONDS)
+            }
+            // Rounded up, so that the client does not come too early.
+            Self::TooManyOfThisUser { wait } => {
+                Some(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1))
             }
             _ => None,
         }

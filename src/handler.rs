@@ -10,11 +10,14 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::audit::{Outcome, Record};
-use crate::change_password::{ChangePassword, Report};
+use crate::change_password::{ChangePassword, Report, Services};
+use crate::check_password;
 use crate::envelope::Envelope;
 use crate::error::Error;
+use crate::headers::Headers;
+use crate::json::Members;
 use crate::proposal::Proposal;
-use crate::request::{self, ChangePasswordBody, Route};
+use crate::request::{self, ChangePasswordBody, PasswordsBody, Route};
 use crate::response;
 use crate::token::VerifiedToken;
 
@@ -59,14 +62,14 @@ impl App {
             Route::ChangePassword => {
                 let body = body.open()?;
                 let token =
-                    self.verifier.verify(&request::bearer_token(&headers)?, deadline).await?;
-                let disagreements = token.disagreements(&authorizer_claims);
-                if !disagreements.is_empty() {
-                    tracing::warn!(?disagreements, "the authorizer has read another token");
-                }
-                record.user = Some(token.user.clone());
-                request::require_json(&headers)?;
+                    self.authenticate(&headers, &authorizer_claims, deadline, record).await?;
                 self.change_password(token, &body, deadline, record).await
+            }
+            Route::CheckPassword => {
+                let body = body.open()?;
+                let token =
+                    self.authenticate(&headers, &authorizer_claims, deadline, record).await?;
+                self.check_password(token, &body, deadline, record).await
             }
             Route::PasswordPolicy => {
                 Ok(response::policy(&self.policy_document, &headers, with_body))
@@ -77,6 +80,45 @@ impl App {
             }
             Route::Health => Ok(response::healthy(with_body)),
         }
+    }
+
+    /// Verifies the token of a request that has a JSON body.
+    async fn authenticate(
+        &self,
+        headers: &Headers<'_>,
+        authorizer_claims: &Members<'_>,
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<VerifiedToken, Error> {
+        let token = self.verifier.verify(&request::bearer_token(headers)?, deadline).await?;
+        let disagreements = token.disagreements(authorizer_claims);
+        if !disagreements.is_empty() {
+            tracing::warn!(?disagreements, "the authorizer has read another token");
+        }
+        record.user = Some(token.user.clone());
+        request::require_json(headers)?;
+        Ok(token)
+    }
+
+    async fn check_password(
+        &self,
+        token: VerifiedToken,
+        body: &[u8],
+        deadline: Instant,
+        record: &mut Record,
+    ) -> Result<Response<Body>, Error> {
+        let PasswordsBody { previous, proposed } = PasswordsBody::parse(body)?;
+        let user = token.user.sub.as_deref().unwrap_or_default();
+        let counted = self.checks.count(user, Instant::now());
+        counted.map_err(|wait| Error::TooManyOfThisUser { wait })?;
+        let proposal = Proposal { token, previous, proposed };
+        let Services { cognito, .. } = &self.services;
+        let check_password::Report { result, policy_time, cognito_latency } =
+            check_password::check(&proposal, &self.policy, cognito, &self.recent_users, deadline)
+                .await;
+        record.policy_time = Some(policy_time);
+        record.cognito_latency = cognito_latency;
+        Ok(response::checked(&result?))
     }
 
     async fn change_password(

@@ -71,7 +71,13 @@ impl<'a> Members<'a> {
         named.map(|(_, value)| *value)
     }
 
-    /// Whether a name appears more than once.
+    /// Whether a certain name appears more than once.
+    #[must_use]
+    pub fn repeats(&self, name: &str) -> bool {
+        self.names().filter(|found| *found == name).nth(1).is_some()
+    }
+
+    /// Whether any name appears more than once.
     #[must_use]
     pub fn has_repeated_names(&self) -> bool {
         let mut names: Vec<_> = self.names().collect();

@@ -8,6 +8,7 @@ pub mod app;
 pub mod audit;
 pub mod breaches;
 pub mod change_password;
+pub mod check_password;
 pub mod cognito;
 pub mod config;
 pub mod connector;

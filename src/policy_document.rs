@@ -37,7 +37,9 @@ impl PolicyDocument {
     }
 }
 
-fn describe(rule: &Rule) -> Value {
+/// A rule for clients.
+#[must_use]
+pub fn describe(rule: &Rule) -> Value {
     json!({
         "code": rule.code(),
         "message": rule.to_string(),

@@ -33,6 +33,8 @@ pub const CHANGE_PASSWORD_PAGE: &str = "/.well-known/change-password";
 pub enum Route {
     /// `POST /change-password`
     ChangePassword,
+    /// `POST /check-password`
+    CheckPassword,
     /// `GET /password-policy`, and `HEAD`
     PasswordPolicy,
     /// `GET /.well-known/change-password`, and `HEAD`
@@ -52,6 +54,15 @@ pub struct ChangePasswordBody {
     pub sign_out_everywhere: bool,
 }
 
+/// The JSON body of `POST /check-password`.
+#[derive(Debug)]
+pub struct PasswordsBody {
+    /// `previousPassword`
+    pub previous: Option<Password>,
+    /// `proposedPassword`
+    pub proposed: Password,
+}
+
 impl Route {
     /// Finds the route by the last segment of the path.
     ///
@@ -67,6 +78,7 @@ impl Route {
         let mut segments = relative.strip_suffix('/').unwrap_or(relative).rsplit('/');
         let (route, allow) = match segments.next() {
             Some("change-password") => (Self::ChangePassword, "POST"),
+            Some("check-password") => (Self::CheckPassword, "POST"),
             Some("password-policy") => (Self::PasswordPolicy, "GET, HEAD"),
             Some("health") => (Self::Health, "GET, HEAD"),
             _ => return Err(Error::NotFound),
@@ -86,6 +98,7 @@ impl Route {
     pub fn operation_id(&self) -> &'static str {
         match self {
             Self::ChangePassword => "changePassword",
+            Self::CheckPassword => "checkPassword",
             Self::PasswordPolicy => "getPasswordPolicy",
             Self::ChangePasswordPage => "getChangePasswordPage",
             Self::Health => "getHealth",
@@ -145,58 +158,78 @@ impl ChangePasswordBody {
     /// [`Error::PayloadTooLarge`], or [`Error::MalformedRequest`] with the field's name. No error
     /// ever holds a value: serde's own texts would.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
-        if body.len() > MAX_BODY {
-            return Err(Error::PayloadTooLarge { max: MAX_BODY });
-        }
-        let malformed = |detail: String| Error::MalformedRequest(detail);
-        let body = str::from_utf8(body)
-            .map_err(|_| malformed("The body is not valid UTF-8.".to_owned()))?;
-        // Of other values, serde's errors would hold copies.
-        if body.starts_with(|first: char| matches!(first, '"' | '[' | '-' | '0'..='9')) {
-            return Err(malformed(Fault::NotAnObject.to_string()));
-        }
-        let members: Members = serde_json::from_str(body).map_err(|error| {
-            malformed(if error.is_data() {
-                Fault::NotAnObject.to_string()
-            } else {
-                let (line, column) = (error.line(), error.column());
-                format!("The body is not valid JSON (line {line}, column {column}).")
-            })
-        })?;
-        Self::from_members(&members).map_err(|fault| malformed(fault.to_string()))
+        read_fields(body, &[PREVIOUS, PROPOSED, SIGN_OUT], |members| {
+            let PasswordsBody { previous, proposed } = PasswordsBody::from_members(members)?;
+            let sign_out_everywhere = match members.optional(SIGN_OUT).map(RawValue::get) {
+                None | Some("false") => false,
+                Some("true") => true,
+                Some(_) => return Err(Fault::NotABoolean(SIGN_OUT)),
+            };
+            Ok(Self { previous, proposed, sign_out_everywhere })
+        })
+    }
+}
+
+impl PasswordsBody {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ChangePasswordBody::parse`].
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        read_fields(body, &[PREVIOUS, PROPOSED], Self::from_members)
     }
 
     fn from_members<'a>(members: &'a Members) -> Result<Self, Fault<'a>> {
-        let fields = [PREVIOUS, PROPOSED, SIGN_OUT];
-        if let Some(name) = members.names().find(|name| !fields.contains(name)) {
-            return Err(Fault::Unknown(name));
-        }
-        for field in fields {
-            if members.names().filter(|name| *name == field).nth(1).is_some() {
-                return Err(Fault::Repeated(field));
-            }
-        }
         let password = |field, value| match text(value) {
             Some(text) if text.is_empty() && field == PREVIOUS => Err(Fault::Empty(field)),
             Some(text) => Ok(Password::from(&*text)),
             None => Err(Fault::NotAString(field)),
         };
+        let previous = members.optional(PREVIOUS).map(|value| password(PREVIOUS, value));
+        let proposed = members.get(PROPOSED).ok_or(Fault::Missing(PROPOSED));
         Ok(Self {
-            previous: members
-                .optional(PREVIOUS)
-                .map(|value| password(PREVIOUS, value))
-                .transpose()?,
-            sign_out_everywhere: match members.optional(SIGN_OUT).map(RawValue::get) {
-                None | Some("false") => false,
-                Some("true") => true,
-                Some(_) => return Err(Fault::NotABoolean(SIGN_OUT)),
-            },
-            proposed: members
-                .get(PROPOSED)
-                .ok_or(Fault::Missing(PROPOSED))
-                .and_then(|value| password(PROPOSED, value))?,
+            previous: previous.transpose()?,
+            proposed: proposed.and_then(|value| password(PROPOSED, value))?,
         })
     }
+}
+
+/// Reads a body that is a JSON object with these fields and no others, each at most once.
+fn read_fields<T>(
+    body: &[u8],
+    fields: &[&'static str],
+    read: impl for<'a> FnOnce(&'a Members<'_>) -> Result<T, Fault<'a>>,
+) -> Result<T, Error> {
+    if body.len() > MAX_BODY {
+        return Err(Error::PayloadTooLarge { max: MAX_BODY });
+    }
+    let malformed = |detail: String| Error::MalformedRequest(detail);
+    let body =
+        str::from_utf8(body).map_err(|_| malformed("The body is not valid UTF-8.".to_owned()))?;
+    // Of other values, serde's errors would hold copies.
+    if body.starts_with(|first: char| matches!(first, '"' | '[' | '-' | '0'..='9')) {
+        return Err(malformed(Fault::NotAnObject.to_string()));
+    }
+    let members: Members = serde_json::from_str(body).map_err(|error| {
+        malformed(if error.is_data() {
+            Fault::NotAnObject.to_string()
+        } else {
+            let (line, column) = (error.line(), error.column());
+            format!("The body is not valid JSON (line {line}, column {column}).")
+        })
+    })?;
+    let fault = if let Some(name) = members.names().find(|name| !fields.contains(name)) {
+        Fault::Unknown(name)
+    } else if let Some(field) = fields.iter().find(|field| members.repeats(field)) {
+        Fault::Repeated(field)
+    } else {
+        match read(&members) {
+            Ok(body) => return Ok(body),
+            Err(fault) => fault,
+        }
+    };
+    Err(malformed(fault.to_string()))
 }
 
 /// What is wrong with a body that is JSON.
@@ -249,6 +282,8 @@ mod tests {
             ("POST", "/accounts/prod/change-password", Route::ChangePassword),
             ("POST", "/v1/My_Accounts/eu-west-1/change-password/", Route::ChangePassword),
             ("POST", "/change-password/change-password", Route::ChangePassword),
+            ("POST", "/check-password", Route::CheckPassword),
+            ("POST", "/prod/check-password/", Route::CheckPassword),
             ("GET", "/password-policy", Route::PasswordPolicy),
             ("HEAD", "/v1/password-policy", Route::PasswordPolicy),
             ("GET", "/health", Route::Health),
@@ -278,6 +313,7 @@ mod tests {
             "/../change-password",
             "/prod/../change-password",
             "/.well-known/change-password",
+            "/.well-known/check-password",
             "/v1.2/change-password",
             "/a%2Fb/change-password",
             "/%2e%2e/change-password",
@@ -300,6 +336,7 @@ mod tests {
         }
         for (method, path, expected) in [
             (Method::GET, "/change-password", "POST"),
+            (Method::GET, "/check-password", "POST"),
             (Method::POST, "/health", "GET, HEAD"),
             (Method::OPTIONS, "/change-password", "POST"),
             (Method::POST, "/password-policy", "GET, HEAD"),

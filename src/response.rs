@@ -10,10 +10,11 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::change_password::Changed;
+use crate::check_password::Verdict;
 use crate::error::Error;
 use crate::headers::Headers;
 use crate::policy::Violation;
-use crate::policy_document::PolicyDocument;
+use crate::policy_document::{PolicyDocument, describe};
 use crate::token::REQUIRED_SCOPE;
 
 /// How long clients may keep the policy, in seconds; they ask again with `If-None-Match` after that.
@@ -46,6 +47,18 @@ pub fn changed(changed: &Changed) -> Response<Body> {
             json!({ "signedOutEverywhere": signed_out }).to_string(),
         ),
     }
+}
+
+/// What the policy says of a password.
+#[must_use]
+pub fn checked(verdict: &Verdict) -> Response<Body> {
+    let Verdict { rules, violations, not_checked } = verdict;
+    let body = json!({
+        "rules": rules.list().iter().map(describe).collect::<Vec<_>>(),
+        "violations": violations,
+        "notChecked": not_checked,
+    });
+    respond(StatusCode::OK, Some("application/json"), body.to_string())
 }
 
 /// The policy, or `304` when the client has it already.

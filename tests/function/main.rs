@@ -3,6 +3,7 @@
 mod audit;
 mod audit_samples;
 mod binary;
+mod checks;
 mod clients;
 mod connection;
 mod events;
