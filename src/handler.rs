@@ -76,7 +76,10 @@ impl App {
             }
             Route::ChangePasswordPage => {
                 let page = self.change_password_url.as_ref().ok_or(Error::NotFound)?;
-                Ok(response::change_password_page(page))
+                match method {
+                    Method::GET | Method::HEAD => Ok(response::change_password_page(page)),
+                    _ => Err(Error::MethodNotAllowed { allow: "GET, HEAD" }),
+                }
             }
             Route::Health => Ok(response::healthy(with_body)),
         }

@@ -37,7 +37,8 @@ pub enum Route {
     CheckPassword,
     /// `GET /password-policy`, and `HEAD`
     PasswordPolicy,
-    /// `GET /.well-known/change-password`, and `HEAD`
+    /// `GET /.well-known/change-password`, and `HEAD`; any other method too, since the path is nothing
+    /// at all without a configured page
     ChangePasswordPage,
     /// `GET /health`, and `HEAD`
     Health,
@@ -70,9 +71,7 @@ impl Route {
     /// that a gateway could have read as another path is no route.
     pub fn find(method: &Method, path: &str) -> Result<Self, Error> {
         if path == CHANGE_PASSWORD_PAGE {
-            // Without `Allow`, which would invite clients to a page that may not be configured.
-            let is_safe = matches!(*method, Method::GET | Method::HEAD);
-            return is_safe.then_some(Self::ChangePasswordPage).ok_or(Error::NotFound);
+            return Ok(Self::ChangePasswordPage);
         }
         let relative = path.strip_prefix('/').ok_or(Error::NotFound)?;
         let mut segments = relative.strip_suffix('/').unwrap_or(relative).rsplit('/');
@@ -289,7 +288,7 @@ mod tests {
             ("GET", "/health", Route::Health),
             ("HEAD", "/prod/health/", Route::Health),
             ("GET", "/.well-known/change-password", Route::ChangePasswordPage),
-            ("HEAD", "/.well-known/change-password", Route::ChangePasswordPage),
+            ("POST", "/.well-known/change-password", Route::ChangePasswordPage),
         ];
         for (method, path, route) in found {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
@@ -312,7 +311,6 @@ mod tests {
             "/./change-password",
             "/../change-password",
             "/prod/../change-password",
-            "/.well-known/change-password",
             "/.well-known/check-password",
             "/v1.2/change-password",
             "/a%2Fb/change-password",

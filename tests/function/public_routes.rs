@@ -127,14 +127,24 @@ async fn password_managers_are_redirected_to_the_configured_page() {
 }
 
 #[tokio::test]
-async fn without_a_configured_page_and_for_other_methods_there_is_nothing_at_the_well_known_url() {
-    for (url, method) in [(None, "GET"), (None, "POST"), (Some(PAGE), "POST"), (Some(PAGE), "PUT")]
-    {
-        let function = Function::start(url);
+async fn without_a_configured_page_there_is_nothing_at_the_well_known_url() {
+    let function = Function::start(None);
+    for method in ["GET", "HEAD", "POST"] {
         for event in events(method, WELL_KNOWN) {
             let answer = function.invoke(&event).await;
-            assert_eq!(answer["statusCode"], 404, "{url:?} {method}");
+            assert_eq!(answer["statusCode"], 404, "{method}");
             assert_eq!(header(&answer, "location"), None);
         }
+    }
+}
+
+#[tokio::test]
+async fn another_method_than_get_or_head_is_refused_at_the_well_known_url() {
+    let function = Function::start(Some(PAGE));
+    for event in events("POST", WELL_KNOWN) {
+        let answer = function.invoke(&event).await;
+        assert_eq!(answer["statusCode"], 405);
+        assert_eq!(header(&answer, "allow"), Some("GET, HEAD"));
+        assert_eq!(header(&answer, "location"), None);
     }
 }

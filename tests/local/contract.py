@@ -13,8 +13,10 @@ def main():
     stack.build()
     folder = stack.scratch("schemathesis")
     os.chdir(folder)  # Schemathesis leaves files in the current folder.
+    # Without a page there would be nothing at the well-known URL.
+    page = {"CHANGE_PASSWORD_URL": "https://app.example.com/password"}
     ports = stack.free_port(), stack.free_port()
-    with stack.log(folder) as log, dev.both(*ports, output=log) as (url, cognito, _):
+    with stack.log(folder) as log, dev.both(*ports, output=log, **page) as (url, cognito, _):
         token = dev.access_token(dev.sign_in(cognito))
         config = stack.ROOT / "tests" / "local" / "schemathesis.toml"
         command = ["--config-file", config, "run", stack.ROOT / "openapi.yaml", "--url", url]
