@@ -12,7 +12,7 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit forwarder sam-validate cfn-lint checkov dev-check page clients schemathesis e2e
+RUNNING := deny audit forwarder template sam-validate cfn-lint checkov dev-check page clients schemathesis e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -103,13 +103,19 @@ audit: .venv/installed ## Run the queries of docs/audit-event.md on its sample l
 forwarder: .venv/installed ## Run the code that is in template.yaml
 	.venv/bin/python tests/local/forwarder.py
 
-cfn-lint: .venv/installed ## Check template.yaml with CloudFormation's linter
-	.venv/bin/cfn-lint template.yaml
+template: .venv/installed ## Test template.yaml under every combination of its switches
+	.venv/bin/python tests/local/template.py
 
-# Checkov leaves out what a condition's default switches off, so the events are switched on.
-checkov: target/tools/checkov/installed ## Check template.yaml for weak security
-	sed '/^  PasswordChangedEvents:/,/Default:/s/"false"/"true"/' template.yaml > target/checkov.yaml
-	target/tools/checkov/bin/checkov --framework cloudformation --file target/checkov.yaml \
+# Linters see the defaults of parameters, so they get copies with other ones as well.
+SWITCHED := target/switched
+$(SWITCHED)/00.json: template.yaml tests/local/template.py tests/local/forwarder.py .venv/installed
+	.venv/bin/python tests/local/template.py --write $(@D)
+
+cfn-lint: $(SWITCHED)/00.json ## Check the templates with CloudFormation's linter
+	.venv/bin/cfn-lint template.yaml $(SWITCHED)/*.json
+
+checkov: target/tools/checkov/installed $(SWITCHED)/00.json ## Check the templates for weak security
+	target/tools/checkov/bin/checkov --framework cloudformation --directory $(SWITCHED) \
 	  --skip-download --compact --quiet
 
 # To see that it builds and can be packed, it need not be optimised; what can be deployed lies in

@@ -81,13 +81,13 @@ def parameters(value):
     return set()
 
 
-def transformed():
-    """The resources after SAM's transformation, as CloudFormation receives them."""
+def transformed(**others):
+    """The resources after SAM's transformation, with these parameters in place of their defaults."""
     template = copy.deepcopy(TEMPLATE)
     # `sam deploy` inserts the location of the uploaded code.
     template["Resources"]["ChangePassword"]["Properties"]["CodeUri"] = "s3://bucket/key"
     parameters = TEMPLATE["Parameters"].items()
-    values = {name: parameter.get("Default", "") for name, parameter in parameters}
+    values = {name: parameter.get("Default", "") for name, parameter in parameters} | others
     session = boto3.Session(region_name="eu-west-1")
     # It warns about a feature toggle that exists only at AWS.
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
