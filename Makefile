@@ -12,7 +12,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit forwarder template sam-validate cfn-lint checkov dev-check page clients schemathesis e2e
+RUNNING := deny audit forwarder template sam-validate cfn-lint checkov dev-check page clients schemathesis \
+  check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -80,6 +81,9 @@ deny: target/tools/bin/cargo-deny ## Check what we depend on: licences, sources,
 
 e2e: .venv/installed ## Change a real password: moto as Cognito, cargo lambda watch as Lambda
 	.venv/bin/python tests/local/e2e.py
+
+check-policy: .venv/installed ## Try check-policy on a pool and a web ACL in moto
+	.venv/bin/python tests/local/check_policy.py
 
 dev-check: .venv/installed ## Try the commands that `make dev` prints
 	.venv/bin/python tests/local/dev.py --check
