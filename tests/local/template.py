@@ -14,7 +14,7 @@ import unittest
 from pathlib import Path
 
 import stack
-from forwarder import TEMPLATE, references, transformed
+from forwarder import OTHER_ROUTES, TEMPLATE, references, transformed
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}".format
 ADDRESSES = ["192.0.2.10/32", "192.0.2.11/32"]
@@ -72,13 +72,12 @@ def resources(*read_by_sam):
 
 @functools.cache
 def parameters_of(name):
-    """The parameters that a resource or condition of the template may depend on."""
+    """The parameters that a resource or condition of the template may depend on, sorted."""
     value = resources(*default_of_sam()).get(name) or TEMPLATE["Conditions"].get(name)
     text = json.dumps(value)
-    return READ_BY_SAM.union(
-        (parameter for parameter in PARAMETERS if f'"{parameter}"' in text or f"{{{parameter}}}" in text),
-        *(parameters_of(other) for other in TEMPLATE["Conditions"] if f'"{other}"' in text and other != name),
-    )
+    own = (p for p in PARAMETERS if f'"{p}"' in text or f"{{{p}}}" in text)
+    others = (c for c in TEMPLATE["Conditions"] if f'"{c}"' in text and c != name)
+    return sorted(READ_BY_SAM.union(own, *map(parameters_of, others)))
 
 
 def default_of_sam():
@@ -105,7 +104,7 @@ class Stack:
         from_sam = resources(*(self.values[name] for name in sorted(READ_BY_SAM)))
         found = {}
         for name, resource in from_sam.items():
-            key = (name, *(self.values[parameter] for parameter in sorted(parameters_of(name))))
+            key = (name, *(self.values[parameter] for parameter in parameters_of(name)))
             if key not in self.made:
                 is_made = self.holds({"Condition": resource.get("Condition")})
                 self.made[key] = self.resolve(resource) if is_made else None
@@ -271,6 +270,24 @@ class EveryCombination(unittest.TestCase):
             for chosen in states:
                 if not chosen.keys() & READ_BY_SAM:
                     self.assertEqual(transformed(**chosen), default, switch)
+
+
+    def test_every_route_that_changes_a_password_is_behind_the_authorizer(self):
+        for found in combinations(origins=0, tracing=0, deployment=0, topic=0, zone=0):
+            body = found.properties("Api")["Body"]
+            routes = {
+                (method, path): route.get("security")
+                for path, methods in body["paths"].items()
+                for method, route in methods.items()
+            }
+            for (method, path), security in routes.items():
+                if f"{method.upper()} {path}" not in OTHER_ROUTES:
+                    scopes = ["aws.cognito.signin.user.admin"]
+                    self.assertEqual(security, [{"AccessToken": scopes}], path)
+            [scheme] = body["components"]["securitySchemes"].values()
+            jwt = scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
+            issuer = jwt["issuer"] if found.states["issuer"] else jwt["issuer"]["Fn::Sub"]
+            self.assertRegex(issuer, "^https://(issuer-)?cognito-idp[.]")
 
 
 class Switches(unittest.TestCase):
