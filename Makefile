@@ -117,15 +117,18 @@ template: .venv/installed ## Test template.yaml under every combination of its s
 
 # Linters see the defaults of parameters, so they get copies with other ones as well.
 SWITCHED := target/switched
+CLOUDFRONT := docs/cloudfront/template.yaml
+CHECKOV := target/tools/checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet
 $(SWITCHED)/00.json: template.yaml tests/local/template.py tests/local/forwarder.py .venv/installed
 	.venv/bin/python tests/local/template.py --write $(@D)
 
 cfn-lint: $(SWITCHED)/00.json ## Check the templates with CloudFormation's linter
 	.venv/bin/cfn-lint template.yaml $(SWITCHED)/*.json
+	.venv/bin/cfn-lint --regions us-east-1 -- $(CLOUDFRONT)
 
 checkov: target/tools/checkov/installed $(SWITCHED)/00.json ## Check the templates for weak security
-	target/tools/checkov/bin/checkov --framework cloudformation --directory $(SWITCHED) \
-	  --skip-download --compact --quiet
+	$(CHECKOV) --directory $(SWITCHED)
+	$(CHECKOV) --file $(CLOUDFRONT)
 
 # To see that it builds and can be packed, it need not be optimised; what can be deployed lies in
 # .aws-sam, where this writes nothing.

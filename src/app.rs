@@ -10,6 +10,7 @@ use crate::change_password::Services;
 use crate::cognito::Cognito;
 use crate::config::Config;
 use crate::connector::connector;
+use crate::origin::OriginSecrets;
 use crate::policy::Policy;
 use crate::policy_document::PolicyDocument;
 use crate::token::Expected;
@@ -18,6 +19,7 @@ use crate::user_pool::UserPoolId;
 /// The function, ready to answer.
 #[derive(Debug)]
 pub struct App {
+    pub(crate) origin: OriginSecrets,
     pub(crate) expected_token: Expected,
     pub(crate) policy: Policy,
     pub(crate) policy_document: PolicyDocument,
@@ -42,6 +44,7 @@ impl App {
         let cognito = Cognito::new(&config.cognito, connector);
         let breaches = Breaches::new(config.cognito.connect_timeout, config.trust.beyond_aws());
         Self {
+            origin: config.origin,
             expected_token: config.token,
             policy_document: PolicyDocument::new(config.policy.base()),
             policy: config.policy,

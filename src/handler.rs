@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::audit::{Outcome, Record};
 use crate::change_password::{ChangePassword, Report};
 use crate::error::Error;
+use crate::origin::{ADDRESS_HEADER, PastTheProxy, SECRET_HEADER};
 use crate::request::{self, ChangePasswordBody, Route};
 use crate::response;
 use crate::token::CheckedToken;
@@ -35,7 +36,15 @@ impl App {
         mut record: Record,
     ) -> Response<Body> {
         let context = request.lambda_context();
-        let route = Route::find(request.method(), request.raw_http_path());
+        let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let route = match self.origin.admit(header(SECRET_HEADER), header(ADDRESS_HEADER)) {
+            Ok(address) => {
+                record.source_ip = address.or(record.source_ip);
+                Route::find(request.method(), request.raw_http_path())
+            }
+            // Past the proxy there is nothing.
+            Err(PastTheProxy) => Err(Error::NotFound),
+        };
         let answer = self.answer(route, &request, body, deadline(&context), &mut record);
         // Invocations share only what they read, so a panic leaves nothing half changed.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;

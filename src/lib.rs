@@ -19,6 +19,7 @@ pub mod event;
 pub mod handler;
 pub mod json;
 pub mod logging;
+pub mod origin;
 pub mod policy;
 pub mod policy_document;
 pub mod problem;

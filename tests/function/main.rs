@@ -9,6 +9,7 @@ mod faults;
 mod harness;
 mod hostile;
 mod openapi;
+mod origin;
 mod outcomes;
 mod policies;
 mod problems;

@@ -1,4 +1,4 @@
-"""Tests template.yaml under every combination of its switches.
+"""Tests template.yaml under every combination of its switches, and the template of docs/cloudfront.
 
 Linters see the defaults of the parameters. Here SAM transforms the template with each switch in each of
 its states, conditions are evaluated as CloudFormation evaluates them, and what is left must fit
@@ -9,9 +9,12 @@ import copy
 import functools
 import itertools
 import json
+import re
 import sys
 import unittest
 from pathlib import Path
+
+from samtranslator.yaml_helper import yaml_parse
 
 import stack
 from forwarder import OTHER_ROUTES, TEMPLATE, references, transformed
@@ -48,6 +51,7 @@ SWITCHES = {
         {"DirectChanges": "block", "FunctionAddresses": ",".join(ADDRESSES)},
     ],
     "web ACL": [{}, {"CreateUserPoolWebAcl": "true"}],
+    "proxy": [{}, {"OriginSecrets": "secret-" * 5, "OriginSecretsVersion": "1"}],
 }
 # What the template's rules refuse: the second of a pair without the first.
 NEEDS = {
@@ -418,11 +422,41 @@ class Switches(unittest.TestCase):
             self.assertEqual("kms:GenerateDataKey" in role, bool(key))
 
 
+class CloudFront(unittest.TestCase):
+    """What the template of docs/cloudfront and the function must agree on."""
+
+    def setUp(self):
+        text = (stack.ROOT / "docs" / "cloudfront" / "template.yaml").read_text()
+        self.template = yaml_parse(text)
+        source = (stack.ROOT / "src" / "origin.rs").read_text()
+        self.constants = dict(re.findall(r'pub const (\w+): &str = "([^"]+)"', source))
+
+    def test_the_secret_and_the_address_are_in_the_headers_that_the_function_reads(self):
+        resources = self.template["Resources"]
+        [origin] = resources["Distribution"]["Properties"]["DistributionConfig"]["Origins"]
+        [header] = origin["OriginCustomHeaders"]
+        self.assertEqual(header["HeaderName"], self.constants["SECRET_HEADER"])
+        self.assertEqual(header["HeaderValue"], {"Ref": "OriginSecret"})
+        code = resources["ViewerAddress"]["Properties"]["FunctionCode"]
+        self.assertIn(f"headers['{self.constants['ADDRESS_HEADER']}'] = {{ value: event.viewer.ip }}", code)
+
+    def test_no_secret_is_shown_and_each_that_cloudfront_takes_the_api_takes_too(self):
+        one, several = self.template["Parameters"]["OriginSecret"], PARAMETERS["OriginSecrets"]
+        self.assertTrue(one["NoEcho"] and several["NoEcho"])
+        shortest, longest = "a" * one["MinLength"], "Z-_9" * (one["MaxLength"] // 4)
+        for secret in (shortest, longest):
+            self.assertRegex(secret, f"^{one['AllowedPattern']}$")
+        for secrets in ("", shortest, longest, f"{shortest},{longest}"):
+            self.assertRegex(secrets, f"^{several['AllowedPattern']}$")
+        for secrets in (shortest[1:], longest + "a", f"{shortest},", "a b" * 12):
+            self.assertNotRegex(secrets, f"^{several['AllowedPattern']}$")
+
+
 def main():
     """Writes the templates for the linters, or runs the tests."""
     if sys.argv[1:2] == ["--write"]:
         return write(Path(sys.argv[2]))
-    return stack.test(EveryCombination, Switches)
+    return stack.test(EveryCombination, Switches, CloudFront)
 
 
 if __name__ == "__main__":
