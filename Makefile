@@ -1,8 +1,9 @@
-# `make` lists the targets. It needs Rust and Python 3.10 or later; everything else goes into .venv and
+# `make` lists the targets. It needs Rust and Python 3.11 or later; everything else goes into .venv and
 # target.
 
 PYTHON ?= python3
-UV := uv==0.13.9
+# Refuses a file whose hash is not listed.
+INSTALL := .venv/bin/uv pip install --quiet --no-cache --require-hashes
 
 # On the PATH, where sam looks for cargo-lambda, and cargo-lambda for the compiler's linker.
 SAM := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/bin/sam
@@ -12,7 +13,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit forwarder sam-validate cfn-lint checkov dev-check page clients schemathesis e2e
+RUNNING := deny audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients schemathesis \
+  check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -29,7 +31,7 @@ or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; 
   mkdir -p target; echo '$@ ($(1))' >> $(SKIPPED); }
 
 .PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) bench \
-  bench-policy corpus faults load fuzz package clean
+  bench-policy corpus faults load fuzz package sbom requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,10 +78,14 @@ unit: prerequisites ## Run the Rust tests
 deny: target/tools/bin/cargo-deny ## Check what we depend on: licences, sources, versions, advisories
 	$< check licenses bans sources
 	@if timeout 60 $< fetch db 2> /dev/null; then $< check --disable-fetch advisories; \
+	elif [ -n "$$ADVISORIES_REQUIRED" ]; then echo "The database of advisories cannot be had."; exit 1; \
 	else mkdir -p target; echo "advisories (their database cannot be had)" >> $(SKIPPED); fi
 
 e2e: .venv/installed ## Change a real password: moto as Cognito, cargo lambda watch as Lambda
 	.venv/bin/python tests/local/e2e.py
+
+check-policy: .venv/installed ## Try check-policy on a pool and a web ACL in moto
+	.venv/bin/python tests/local/check_policy.py
 
 dev-check: .venv/installed ## Try the commands that `make dev` prints
 	.venv/bin/python tests/local/dev.py --check
@@ -100,17 +106,29 @@ sam-validate: .venv/installed ## Check template.yaml
 audit: .venv/installed ## Run the queries of docs/audit-event.md on its sample lines, in SQLite
 	.venv/bin/python tests/local/audit.py
 
+asvs: .venv/installed ## Check that docs/asvs.md claims nothing without a test or an owner
+	.venv/bin/python tests/local/asvs.py
+
 forwarder: .venv/installed ## Run the code that is in template.yaml
 	.venv/bin/python tests/local/forwarder.py
 
-cfn-lint: .venv/installed ## Check template.yaml with CloudFormation's linter
-	.venv/bin/cfn-lint template.yaml
+template: .venv/installed ## Test template.yaml under every combination of its switches
+	.venv/bin/python tests/local/template.py
 
-# Checkov leaves out what a condition's default switches off, so the events are switched on.
-checkov: target/tools/checkov/installed ## Check template.yaml for weak security
-	sed '/^  PasswordChangedEvents:/,/Default:/s/"false"/"true"/' template.yaml > target/checkov.yaml
-	target/tools/checkov/bin/checkov --framework cloudformation --file target/checkov.yaml \
-	  --skip-download --compact --quiet
+# Linters see the defaults of parameters, so they get copies with other ones as well.
+SWITCHED := target/switched
+CLOUDFRONT := docs/cloudfront/template.yaml
+CHECKOV := target/tools/checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet
+$(SWITCHED)/00.json: template.yaml tests/local/template.py tests/local/forwarder.py .venv/installed
+	.venv/bin/python tests/local/template.py --write $(@D)
+
+cfn-lint: $(SWITCHED)/00.json ## Check the templates with CloudFormation's linter
+	.venv/bin/cfn-lint template.yaml $(SWITCHED)/*.json
+	.venv/bin/cfn-lint --regions us-east-1 -- $(CLOUDFRONT)
+
+checkov: target/tools/checkov/installed $(SWITCHED)/00.json ## Check the templates for weak security
+	$(CHECKOV) --directory $(SWITCHED)
+	$(CHECKOV) --file $(CLOUDFRONT)
 
 # To see that it builds and can be packed, it need not be optimised; what can be deployed lies in
 # .aws-sam, where this writes nothing.
@@ -158,8 +176,17 @@ fuzz: ## Fuzz the handler and the token pre-check, FUZZ_SECONDS each
 fuzz-check: ## Fuzz both for ten seconds each
 	fuzz/run dev 10 $(call or_skip,no C++ compiler)
 
-package: .venv/installed ## Build the function for Lambda without SAM, into target/lambda
-	PATH="$(CURDIR)/.venv/bin:$$PATH" cargo lambda build --release --arm64 --locked --bin change-password
+# cargo-auditable puts the list of crates into the binary, for scanners of what is deployed.
+package: .venv/installed target/tools/bin/cargo-auditable ## Build the function for Lambda without SAM, into target/lambda
+	PATH="$(CURDIR)/target/tools/bin:$(CURDIR)/.venv/bin:$$PATH" \
+	  cargo auditable lambda build --release --arm64 --locked --bin change-password --output-format zip
+
+# cargo-cyclonedx writes a list beside the manifest of each package of the workspace.
+sbom: target/tools/bin/cargo-cyclonedx ## List what the function is made of, in CycloneDX
+	$< cyclonedx --format json --spec-version 1.5 --target $(ARM64) --describe binaries
+	mkdir -p target/lambda/change-password
+	mv change-password_bin.cdx.json target/lambda/change-password/change-password.cdx.json
+	rm */*/*_bin.cdx.json
 
 clean: ## Remove all that was built or installed
 	cargo clean
@@ -169,15 +196,30 @@ clean: ## Remove all that was built or installed
 target/tools/bin/cargo-deny:
 	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root target/tools cargo-deny@0.20.2
 
+target/tools/bin/cargo-auditable:
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root target/tools cargo-auditable@0.7.7
+
+target/tools/bin/cargo-cyclonedx:
+	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root target/tools cargo-cyclonedx@0.5.9
+
 # In an environment of its own, since its pins are not those of aws-sam-cli.
-target/tools/checkov/installed: .venv/installed
+target/tools/checkov/installed: tests/local/checkov.txt .venv/installed
 	$(PYTHON) -m venv --clear $(@D)
-	.venv/bin/uv pip install --quiet --no-cache --python $(@D)/bin/python checkov==3.3.30
+	$(INSTALL) --python $(@D)/bin/python --requirement $<
 	touch $@
 
-.venv/installed: tests/local/requirements.txt
+.venv/installed: tests/local/requirements.txt tests/local/uv.txt
 	@tests/local/prerequisites.sh $(PYTHON)
 	$(PYTHON) -m venv --clear .venv
-	.venv/bin/pip install --quiet --no-compile --disable-pip-version-check $(UV)
-	.venv/bin/uv pip install --quiet --no-cache --python .venv/bin/python --requirement $<
+	.venv/bin/pip install --quiet --no-compile --disable-pip-version-check --require-hashes \
+	  --requirement tests/local/uv.txt
+	$(INSTALL) --python .venv/bin/python --requirement $<
 	touch $@
+
+requirements: .venv/installed ## Renew the lists of Python packages and their hashes
+	for list in requirements checkov uv; do \
+	  .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url tests/local/$$list.in --output-file target/$$list.txt \
+	  && { echo "# Made by \`make requirements\` from $$list.in, for all platforms."; \
+	    cat target/$$list.txt; } > tests/local/$$list.txt || exit; \
+	done

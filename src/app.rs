@@ -14,6 +14,7 @@ use crate::cognito::Cognito;
 use crate::config::Config;
 use crate::connector::connector;
 use crate::limits::Limit;
+use crate::origin::OriginSecrets;
 use crate::policy::Policy;
 use crate::policy_document::PolicyDocument;
 use crate::verifier::TokenVerifier;
@@ -25,6 +26,7 @@ const CHECKS_PER_MINUTE: u32 = 30;
 /// The function, ready to answer.
 #[derive(Debug)]
 pub struct App {
+    pub(crate) origin: OriginSecrets,
     pub(crate) verifier: TokenVerifier,
     pub(crate) policy: Policy,
     pub(crate) policy_document: PolicyDocument,
@@ -52,6 +54,7 @@ impl App {
         let cognito = Cognito::new(&config.cognito, connector);
         let breaches = Breaches::new(config.cognito.connect_timeout, config.trust.beyond_aws());
         Self {
+            origin: config.origin,
             verifier,
             policy_document: PolicyDocument::new(config.policy.base()),
             policy: config.policy,

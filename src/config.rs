@@ -10,6 +10,7 @@ use crate::cognito;
 use crate::connector::{Bundle, Trust};
 use crate::endpoint::is_private;
 use crate::error::Source;
+use crate::origin::{OriginSecrets, OriginSecretsError};
 use crate::policy::{Policy, PolicyError};
 use crate::request::CHANGE_PASSWORD_PAGE;
 use crate::token;
@@ -25,6 +26,8 @@ pub struct Config {
     pub user_pool_id: UserPoolId,
     /// `TOKEN_ISSUER`, or the pool's own, and `USER_POOL_CLIENT_IDS`.
     pub token: token::Expected,
+    /// `ORIGIN_SECRETS`.
+    pub origin: OriginSecrets,
     /// `password-policy.toml`, or the file that `PASSWORD_POLICY_FILE` names.
     pub policy: Policy,
     /// `AWS_REGION`, what else chooses the endpoint in every AWS SDK, `ALLOW_INSECURE_ENDPOINT`, and
@@ -62,6 +65,9 @@ pub enum ConfigError {
     /// The user pool's id is not one.
     #[error("USER_POOL_ID: {0}")]
     UserPoolId(#[from] UserPoolIdError),
+    /// The secrets are none; the value is not repeated.
+    #[error("ORIGIN_SECRETS must be {0}")]
+    OriginSecrets(#[from] OriginSecretsError),
     /// The policy file cannot be read.
     #[error("PASSWORD_POLICY_FILE is {path:?}, which cannot be read: {source}")]
     PolicyFile {
@@ -129,6 +135,10 @@ impl Config {
                 issuer: get("TOKEN_ISSUER").unwrap_or_else(|| user_pool_id.issuer()),
                 client_ids: client_ids(get("USER_POOL_CLIENT_IDS"))?,
             },
+            origin: get("ORIGIN_SECRETS")
+                .map(|secrets| OriginSecrets::parse(&secrets))
+                .transpose()?
+                .unwrap_or_default(),
             policy: read_policy(get("PASSWORD_POLICY_FILE"))?,
             trust: trust(get("AWS_CA_BUNDLE"), endpoint.is_some(), &region)?,
             cognito: cognito::Settings {
@@ -285,6 +295,7 @@ mod tests {
         assert_eq!(config.cognito.connect_timeout, Duration::from_secs(1));
         assert_eq!(config.cognito.call_timeout, Duration::from_secs(5));
         assert!(matches!(config.trust, Trust::Amazon));
+        assert!(config.origin.admit(None, None).is_ok());
     }
 
     #[test]
@@ -311,6 +322,7 @@ mod tests {
             ("AWS_USE_DUALSTACK_ENDPOINT", "false"),
             ("COGNITO_CONNECT_TIMEOUT_MS", "20"),
             ("COGNITO_CALL_TIMEOUT_MS", "500"),
+            ("ORIGIN_SECRETS", &"secret-".repeat(5)),
         ])
         .unwrap();
         assert_eq!(
@@ -323,6 +335,8 @@ mod tests {
         assert!(config.cognito.use_fips && !config.cognito.use_dual_stack);
         assert_eq!(config.cognito.connect_timeout, Duration::from_millis(20));
         assert_eq!(config.cognito.call_timeout, Duration::from_millis(500));
+        assert!(config.origin.admit(None, None).is_err());
+        assert!(config.origin.admit(Some(&"secret-".repeat(5)), None).is_ok());
     }
 
     #[test]
@@ -354,6 +368,13 @@ mod tests {
         for path in ["/no/such.pem", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")] {
             assert_refused(&[pool, ("AWS_CA_BUNDLE", path)], &["AWS_CA_BUNDLE", path]);
         }
+    }
+
+    #[test]
+    fn a_bad_secret_is_refused_by_the_settings_name_and_not_repeated() {
+        let settings = [("USER_POOL_ID", "eu-west-1_Ab12"), ("ORIGIN_SECRETS", "sentinel")];
+        assert_refused(&settings, &["ORIGIN_SECRETS", "32 to 128"]);
+        assert!(!config(&settings).unwrap_err().to_string().contains("sentinel"));
     }
 
     #[test]

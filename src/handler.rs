@@ -16,6 +16,7 @@ use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::headers::Headers;
 use crate::json::Members;
+use crate::origin::{ADDRESS_HEADER, PastTheProxy, SECRET_HEADER};
 use crate::proposal::Proposal;
 use crate::request::{self, ChangePasswordBody, PasswordsBody, Route};
 use crate::response;
@@ -30,8 +31,11 @@ const GATEWAY_LIMIT: Duration = Duration::from_secs(30);
 
 impl App {
     /// Answers one request; every failure is an answer too.
-    pub async fn handle(&self, envelope: Envelope<'_>, context: &Context) -> Response<Body> {
+    pub async fn handle(&self, mut envelope: Envelope<'_>, context: &Context) -> Response<Body> {
         let is_health_check = matches!(envelope.route, Ok(Route::Health));
+        if !is_health_check {
+            self.admit(&mut envelope);
+        }
         let mut record = envelope.record();
         let answer = self.answer(envelope, deadline(context), &mut record);
         // Invocations share only what they read, so a panic leaves nothing half changed.
@@ -48,6 +52,17 @@ impl App {
             self.journal.write(&Outcome { request_id, status, error: error.as_ref() }, &record);
         }
         response
+    }
+
+    /// Takes the client's address from a proxy before the API, if there is one, and lets a request past
+    /// it find no route.
+    fn admit(&self, envelope: &mut Envelope<'_>) {
+        let header = |name| envelope.headers.get(name);
+        let (secret, address) = (header(SECRET_HEADER), header(ADDRESS_HEADER));
+        match self.origin.admit(secret.as_deref(), address.as_deref()) {
+            Ok(address) => envelope.source_ip = address.or(envelope.source_ip),
+            Err(PastTheProxy) => envelope.route = Err(Error::NotFound),
+        }
     }
 
     async fn answer(

@@ -23,6 +23,7 @@ pub mod json;
 pub mod jwks;
 pub mod limits;
 pub mod logging;
+pub mod origin;
 pub mod policy;
 pub mod policy_document;
 pub mod problem;

@@ -158,12 +158,12 @@ impl ChangePasswordBody {
     /// ever holds a value: serde's own texts would.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         read_fields(body, &[PREVIOUS, PROPOSED, SIGN_OUT], |members| {
-            let PasswordsBody { previous, proposed } = PasswordsBody::from_members(members)?;
             let sign_out_everywhere = match members.optional(SIGN_OUT).map(RawValue::get) {
                 None | Some("false") => false,
                 Some("true") => true,
                 Some(_) => return Err(Fault::NotABoolean(SIGN_OUT)),
             };
+            let PasswordsBody { previous, proposed } = PasswordsBody::from_members(members)?;
             Ok(Self { previous, proposed, sign_out_everywhere })
         })
     }

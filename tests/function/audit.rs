@@ -31,7 +31,7 @@ impl Trail {
     }
 }
 
-fn outcomes() -> impl Iterator<Item = Value> {
+pub(crate) fn outcomes() -> impl Iterator<Item = Value> {
     let lines: Vec<Value> = log().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     lines.into_iter().filter(|line| line["message"] == "outcome")
 }

@@ -16,6 +16,7 @@ use change_password::config::Config;
 use change_password::connector::{Trust, connector};
 use change_password::event;
 use change_password::logging::{self, Format, Settings};
+use change_password::origin::OriginSecrets;
 use change_password::policy::Policy;
 use fake_cognito::{FakeCognito, Options, User};
 use lambda_http::{Context, LambdaEvent};
@@ -53,6 +54,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) options: Options,
     /// Another policy than the built-in one.
     pub(crate) policy: Option<&'a str>,
+    /// The secrets of a proxy before the API.
+    pub(crate) origin_secrets: Option<&'a str>,
     /// Whether the tokens of every app client are accepted.
     pub(crate) any_client: bool,
     /// Another time for a call than [`CALL_TIMEOUT`].
@@ -125,6 +128,12 @@ impl Function {
         Self::start_as(Setup { any_client: true, ..Setup::default() }, |way| way).await
     }
 
+    /// A function behind a proxy with these secrets.
+    pub(crate) async fn start_with_origin_secrets(secrets: &str) -> Self {
+        let setup = Setup { origin_secrets: Some(secrets), ..Setup::default() };
+        Self::start_as(setup, |way| way).await
+    }
+
     /// A function that calls another address than the fake's, and has the fake's keys.
     pub(crate) async fn start_calling(endpoint: &str) -> Self {
         Self::start_by_way_of(|way| way.with_keys_apart(endpoint.to_owned())).await
@@ -137,9 +146,11 @@ impl Function {
 
     /// A function with a proxy before the fake, in which the faults of the setup happen.
     pub(crate) async fn start_behind(setup: Setup<'_>) -> Self {
-        let Setup { options, policy, any_client, call_timeout, faults, lasting } = setup;
+        let Setup { options, policy, origin_secrets, any_client, call_timeout, faults, lasting } =
+            setup;
         let late = proxy::Late::default();
-        let setup = Setup { options, policy, any_client, call_timeout, ..Setup::default() };
+        let setup =
+            Setup { options, policy, origin_secrets, any_client, call_timeout, ..Setup::default() };
         let function = Self::start_as(setup, |way| {
             let endpoint = proxy::start(&way.endpoint, faults, lasting, late.clone());
             way.with_keys_apart(endpoint)
@@ -162,6 +173,9 @@ impl Function {
         config.cognito.call_timeout = setup.call_timeout.unwrap_or(CALL_TIMEOUT);
         if let Some(policy) = setup.policy {
             config.policy = Policy::from_toml(policy).unwrap();
+        }
+        if let Some(secrets) = setup.origin_secrets {
+            config.origin = OriginSecrets::parse(secrets).unwrap();
         }
         // Plain HTTP needs no roots, and the system's would take longer to read than a test.
         config.trust = Trust::Amazon;

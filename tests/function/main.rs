@@ -13,6 +13,7 @@ mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
 mod openapi;
+mod origin;
 mod outcomes;
 mod policies;
 mod problems;

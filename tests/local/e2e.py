@@ -6,7 +6,6 @@ tests assert statuses and which password signs in. tests/function asserts codes.
 
 import contextlib
 import json
-import os
 import re
 import secrets
 import shlex
@@ -235,29 +234,6 @@ class Policies(unittest.TestCase):
                 self.assertEqual(self.world.change(token, old, "Short1!").status, 422)
                 self.assertEqual(self.world.change(token, old, new).status, 204)
                 self.world.sign_in(user, new)
-
-    def test_check_policy_reports_where_a_policy_is_weaker_than_the_pools(self):
-        weak = SCRATCH / "weak.toml"
-        weak.write_text("[length]\nmin = 6\n[characters]\nlowercase = 1\n")
-        self.assertEqual(self.check_policy(), (0, "Cognito allows all that the policy allows.\n"))
-        code, text = self.check_policy(PASSWORD_POLICY_FILE=str(weak))
-        self.assertEqual(code, 1)
-        self.assertIn("length.min is 6, and the pool's minimum length is 8", text)
-        self.assertIn("characters.symbol is 0, and the pool requires one", text)
-        self.assertNotIn("lowercase", text)
-
-    def check_policy(self, **settings):
-        """The exit status and the output of the command that compares the two policies."""
-        settings |= {
-            "AWS_ENDPOINT_URL": self.world.cognito_url,
-            "AWS_ACCESS_KEY_ID": "unused",
-            "AWS_SECRET_ACCESS_KEY": "unused",
-        }
-        command = [stack.DEBUG / "check-policy", self.world.pool]
-        done = subprocess.run(
-            command, env=os.environ | settings, cwd=stack.ROOT, capture_output=True, text=True
-        )
-        return done.returncode, done.stdout + done.stderr
 
 
 class Log(unittest.TestCase):

@@ -25,9 +25,9 @@ at_least() {
 get_python="Install it from https://www.python.org and name it: make PYTHON=python3.12"
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null)
 if [ -z "$version" ]; then
-  complain "Python 3.10 or later is required, and $python does not run. $get_python"
-elif ! at_least "$version" 3.10; then
-  complain "Python 3.10 or later is required, and $python is $version. $get_python"
+  complain "Python 3.11 or later is required, and $python does not run. $get_python"
+elif ! at_least "$version" 3.11; then
+  complain "Python 3.11 or later is required, and $python is $version. $get_python"
 elif ! "$python" -c 'import ensurepip, venv' > /dev/null 2>&1; then
   complain "$python has no venv module. On Debian and Ubuntu, install python$version-venv."
 fi

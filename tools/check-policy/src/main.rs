@@ -1,124 +1,162 @@
-//! Compares the password policy with the user pool's own, before a user finds the difference.
+//! Compares the password policy with a user pool, before a user or an attacker finds the difference.
 //!
 //! ```sh
 //! cargo run --package check-policy -- eu-west-1_Ab12Cd34E
+//! cargo run --package check-policy -- --json eu-west-1_Ab12Cd34E
+//! cargo run --package check-policy -- --lint
 //! ```
 //!
-//! It reads the pool with the operator's credentials (`cognito-idp:DescribeUserPool`), which the
-//! function itself never has. The policy is the built-in one or `PASSWORD_POLICY_FILE`. It exits
-//! with 1 where Cognito would refuse what the policy allows, and with 2 where it cannot tell.
+//! The policy is the built-in one or `PASSWORD_POLICY_FILE`. The pool is read with the operator's
+//! credentials, which the function itself never has:
+//!
+//! - `cognito-idp:DescribeUserPool` is required.
+//! - `cognito-idp:ListUserPoolClients` and `cognito-idp:DescribeUserPoolClient`,
+//!   `cognito-idp:DescribeRiskConfiguration`, and `wafv2:GetWebACLForResource` with
+//!   `cognito-idp:GetWebACLForResource` and `wafv2:GetRuleGroup` are for one part of the report each.
+//!   A part whose permission is missing is listed as not checked.
+//!
+//! It exits with 1 where Cognito would refuse what the policy allows, and with 2 where it cannot tell.
+//! What Cognito allows and the policy refuses does not change the status: Cognito has fewer rules, so
+//! there is always something. `--lint` reads the policy alone, without AWS, and exits with 1 if the
+//! function would not start with it.
+
+mod comparison;
+mod pool;
+mod report;
+mod web_acl;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region};
-use aws_sdk_cognitoidentityprovider::Client;
-use aws_sdk_cognitoidentityprovider::types::PasswordPolicyType;
-use aws_smithy_runtime_api::client::http::http_client_fn;
-use change_password::config::read_policy;
-use change_password::connector::{Trust, connector};
-use change_password::policy::{CharacterClass, Rules};
-use change_password::user_pool::UserPoolId;
+use change_password::config::{ConfigError, read_policy};
+use change_password::policy::{Policy, Rule, Rules};
+use serde_json::json;
 
-/// The longest wait for a connection; an operator's network may be slower than Lambda's.
-const TIMEOUT: Duration = Duration::from_secs(5);
+use pool::Pool;
+use report::Report;
 
-type Error = Box<dyn std::error::Error>;
+const USAGE: &str = "Usage: check-policy [--json] USER_POOL_ID, or check-policy [--json] --lint";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Task {
+    /// To compare the policy with the user pool of this id.
+    Compare(String),
+    /// To read the policy alone.
+    Lint,
+}
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run().await {
-        Ok(weaker) if weaker.is_empty() => {
-            println!("Cognito allows all that the policy allows.");
-            ExitCode::SUCCESS
-        }
-        Ok(weaker) => {
-            println!("{}", weaker.join("\n"));
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("check-policy: {error}");
-            ExitCode::from(2)
-        }
+    let Some((task, is_json)) = parse(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let policy = read_policy(std::env::var("PASSWORD_POLICY_FILE").ok());
+    match task {
+        Task::Lint => lint(policy, is_json),
+        Task::Compare(id) => match compare(policy, &id).await {
+            Ok(report) => {
+                let json = || serde_json::to_string_pretty(&report).unwrap_or_default();
+                print!("{}", if is_json { json() + "\n" } else { report.to_string() });
+                ExitCode::from(u8::from(!report.refused_by_pool.is_empty()))
+            }
+            Err(error) => cannot_tell(&error),
+        },
     }
 }
 
-async fn run() -> Result<Vec<String>, Error> {
-    let pool_id = std::env::args().nth(1).ok_or("Usage: check-policy USER_POOL_ID")?.parse()?;
-    let policy = read_policy(std::env::var("PASSWORD_POLICY_FILE").ok())?;
-    let pool = describe(&pool_id).await?;
-    let groups = policy.groups().map(|(name, rules)| (format!("group {name}: "), rules));
-    let all = std::iter::once((String::new(), policy.base())).chain(groups);
-    Ok(all
-        .flat_map(|(place, rules)| {
-            weaker_than(rules, &pool).into_iter().map(move |text| format!("{place}{text}"))
-        })
-        .collect())
-}
-
-async fn describe(pool_id: &UserPoolId) -> Result<PasswordPolicyType, Error> {
-    let connector = connector(TIMEOUT, Trust::System);
-    let sdk = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(pool_id.region().to_owned()))
-        .http_client(http_client_fn(move |_, _| connector.clone()))
-        .load()
-        .await;
-    let pool = Client::new(&sdk)
-        .describe_user_pool()
-        .user_pool_id(pool_id.as_str())
-        .send()
-        .await
-        .map_err(aws_sdk_cognitoidentityprovider::Error::from)?;
-    let policies = pool.user_pool.and_then(|pool| pool.policies);
-    let policy = policies.and_then(|policies| policies.password_policy);
-    policy
-        .ok_or_else(|| format!("the user pool {} has no password policy", pool_id.as_str()).into())
-}
-
-/// What the pool asks for and these rules do not, a line each.
-fn weaker_than(rules: &Rules, pool: &PasswordPolicyType) -> Vec<String> {
-    let mut lines = Vec::new();
-    let min_length = usize::try_from(pool.minimum_length.unwrap_or_default()).unwrap_or_default();
-    if rules.min_length() < min_length {
-        let ours = rules.min_length();
-        lines.push(format!("length.min is {ours}, and the pool's minimum length is {min_length}"));
-    }
-    for class in CharacterClass::ALL {
-        let (name, needed) = match class {
-            CharacterClass::Lowercase => ("lowercase", pool.require_lowercase),
-            CharacterClass::Uppercase => ("uppercase", pool.require_uppercase),
-            CharacterClass::Digit => ("digit", pool.require_numbers),
-            CharacterClass::Symbol => ("symbol", pool.require_symbols),
-        };
-        if needed && !rules.always_requires(class) {
-            lines.push(format!("characters.{name} is 0, and the pool requires one"));
+fn parse(arguments: impl Iterator<Item = String>) -> Option<(Task, bool)> {
+    let (mut is_json, mut is_lint, mut id) = (false, false, None);
+    for argument in arguments {
+        match argument.as_str() {
+            "--json" => is_json = true,
+            "--lint" => is_lint = true,
+            _ if argument.starts_with('-') || id.is_some() => return None,
+            _ => id = Some(argument),
         }
     }
-    lines
+    match (is_lint, id) {
+        (true, None) => Some((Task::Lint, is_json)),
+        (false, Some(id)) => Some((Task::Compare(id), is_json)),
+        _ => None,
+    }
+}
+
+async fn compare(policy: Result<Policy, ConfigError>, id: &str) -> Result<Report, String> {
+    let id = id.parse().map_err(|error| format!("{error}"))?;
+    let policy = policy.map_err(|error| with_sources(&error))?;
+    Ok(Report::new(&policy, Pool::read(&id).await?))
+}
+
+fn lint(policy: Result<Policy, ConfigError>, is_json: bool) -> ExitCode {
+    let (text, found, status) = match policy {
+        Ok(policy) => {
+            let everybody = std::iter::once(("everybody", policy.base()));
+            let codes: Vec<_> = everybody
+                .chain(policy.groups())
+                .map(|(name, rules)| (name, codes(rules)))
+                .collect();
+            let lines = codes.iter().map(|(name, codes)| format!("{name}: {}", codes.join(", ")));
+            let lines = std::iter::once("The policy is sound.".to_owned()).chain(lines);
+            let rules: serde_json::Map<_, _> =
+                codes.iter().map(|(name, codes)| ((*name).to_owned(), json!(codes))).collect();
+            (lines.collect::<Vec<_>>().join("\n"), json!({ "rules": rules, "fault": null }), 0)
+        }
+        Err(error @ ConfigError::Policy { .. }) => {
+            let fault = with_sources(&error);
+            let found = json!({ "rules": null, "fault": fault });
+            (fault, found, 1)
+        }
+        Err(error) => return cannot_tell(&with_sources(&error)),
+    };
+    println!("{}", if is_json { found.to_string() } else { text });
+    ExitCode::from(status)
+}
+
+/// The codes of the rules that are on.
+fn codes(rules: &Rules) -> Vec<&'static str> {
+    rules.list().iter().map(Rule::code).collect()
+}
+
+fn cannot_tell(error: &str) -> ExitCode {
+    eprintln!("check-policy: {error}");
+    ExitCode::from(2)
+}
+
+/// An error's text with those of its causes.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use change_password::policy::Policy;
 
     #[test]
-    fn what_the_pool_asks_for_and_the_policy_does_not_is_named() {
-        let pool = PasswordPolicyType::builder()
-            .minimum_length(12)
-            .require_lowercase(true)
-            .require_symbols(true)
-            .build();
-        let weaker = |text: &str| weaker_than(Policy::from_toml(text).unwrap().base(), &pool);
-        assert_eq!(weaker("[length]\nmin = 12\n[characters]\nlowercase = 1\nsymbol = 2"), [""; 0]);
-        // Three classes of four may leave out any one of them.
-        assert_eq!(
-            weaker("[length]\nmin = 11\n[characters]\nlowercase = 1\nclasses = 3"),
-            [
-                "length.min is 11, and the pool's minimum length is 12",
-                "characters.symbol is 0, and the pool requires one"
-            ]
-        );
-        assert_eq!(weaker("[length]\nmin = 12\n[characters]\nclasses = 4"), [""; 0]);
+    fn the_command_line_names_a_pool_or_asks_for_a_lint() {
+        let compare = || Task::Compare("eu-west-1_Ab12".to_owned());
+        for (line, expected) in [
+            ("eu-west-1_Ab12", Some((compare(), false))),
+            ("--json eu-west-1_Ab12", Some((compare(), true))),
+            ("eu-west-1_Ab12 --json", Some((compare(), true))),
+            ("--lint", Some((Task::Lint, false))),
+            ("--lint --json", Some((Task::Lint, true))),
+            ("", None),
+            ("--json", None),
+            ("--lint eu-west-1_Ab12", None),
+            ("one two", None),
+            ("--unknown eu-west-1_Ab12", None),
+        ] {
+            assert_eq!(parse(line.split_whitespace().map(str::to_owned)), expected, "{line}");
+        }
     }
 }

@@ -1,0 +1,463 @@
+"""Tests template.yaml under every combination of its switches, and the template of docs/cloudfront.
+
+Linters see the defaults of the parameters. Here SAM transforms the template with each switch in each of
+its states, conditions are evaluated as CloudFormation evaluates them, and what is left must fit
+together. With `--write FOLDER`, it writes copies of the template with other defaults, for the linters.
+"""
+
+import copy
+import functools
+import itertools
+import json
+import re
+import sys
+import unittest
+from pathlib import Path
+
+from samtranslator.yaml_helper import yaml_parse
+
+import stack
+from forwarder import OTHER_ROUTES, TEMPLATE, references, transformed
+
+ARN = "arn:aws:{}:eu-west-1:123456789012:{}".format
+ADDRESSES = ["192.0.2.10/32", "192.0.2.11/32"]
+PARAMETERS = TEMPLATE["Parameters"]
+
+# The states of each switch, as the parameters that they set. The first is the default.
+SWITCHES = {
+    "origins": [
+        {},
+        {"CorsOrigins": "https://app.example.com"},
+        {"CorsOrigins": "https://app.example.com,http://localhost"},
+    ],
+    "key": [{}, {"KmsKeyArn": ARN("kms", "key/1")}],
+    "issuer": [{}, {"TokenIssuer": "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1"}],
+    "tracing": [{}, {"Tracing": "Active"}],
+    "deployment": [{}, {"DeploymentType": "AllAtOnce"}],
+    "concurrency": [{}, {"ReservedConcurrency": "150"}],
+    "topic": [{}, {"AlarmTopicArn": ARN("sns", "alarms")}],
+    "domain": [
+        {},
+        {"DomainName": "password.example.com", "CertificateArn": ARN("acm", "certificate/1")},
+    ],
+    "zone": [{}, {"HostedZoneId": "Z0123456789"}],
+    "domain only": [{}, {"DisableExecuteApiEndpoint": "true"}],
+    "events": [{}, {"PasswordChangedEvents": "true"}],
+    "mail": [{}, {"SecurityEmail": "security@example.com"}],
+    "network": [{}, {"SubnetIds": "subnet-01,subnet-02", "SecurityGroupIds": "sg-01"}],
+    "direct": [
+        {},
+        {"DirectChanges": "count", "FunctionAddresses": ",".join(ADDRESSES)},
+        {"DirectChanges": "block", "FunctionAddresses": ",".join(ADDRESSES)},
+    ],
+    "web ACL": [{}, {"CreateUserPoolWebAcl": "true"}],
+    "proxy": [{}, {"OriginSecrets": "secret-" * 5, "OriginSecretsVersion": "1"}],
+}
+# What the template's rules refuse: the second of a pair without the first.
+NEEDS = {
+    ("domain", "domain only"),
+    ("events", "mail"),
+    ("network", "direct"),
+    ("direct", "web ACL"),
+}
+# Parameters whose values SAM itself puts in; CloudFormation puts in all others.
+READ_BY_SAM = {"CorsOrigins", "DeploymentType", "Tracing"}
+# Where an empty parameter may end: a setting of the function that is not made, or nothing to tell.
+MAY_BE_EMPTY = {"Environment", "Description"}
+REQUIRED = {"UserPoolId": "eu-west-1_Ab12Cd34E", "UserPoolClientIds": "1example23456789"}
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
+@functools.cache
+def resources(*read_by_sam):
+    """What SAM makes of the template; a cache, since that takes long."""
+    return transformed(**dict(zip(sorted(READ_BY_SAM), read_by_sam, strict=True)))
+
+
+@functools.cache
+def parameters_of(name):
+    """The parameters that a resource or condition of the template may depend on, sorted."""
+    value = resources(*default_of_sam()).get(name) or TEMPLATE["Conditions"].get(name)
+    text = json.dumps(value)
+    own = (p for p in PARAMETERS if f'"{p}"' in text or f"{{{p}}}" in text)
+    others = (c for c in TEMPLATE["Conditions"] if f'"{c}"' in text and c != name)
+    return sorted(READ_BY_SAM.union(own, *map(parameters_of, others)))
+
+
+def default_of_sam():
+    """The defaults of the parameters that SAM puts in, in the order of `resources`."""
+    return tuple(PARAMETERS[name]["Default"] for name in sorted(READ_BY_SAM))
+
+
+def everything():
+    """The names of all resources, made or not."""
+    return resources(*default_of_sam()).keys()
+
+
+class Stack:
+    """What CloudFormation makes of the template with the switches in these states."""
+
+    # Each resource, made once for all stacks whose parameters it cannot tell apart.
+    made = {}
+
+    def __init__(self, **states):
+        self.states = dict.fromkeys(SWITCHES, 0) | states
+        chosen = (SWITCHES[switch][state] for switch, state in self.states.items())
+        defaults = {name: parameter.get("Default", "") for name, parameter in PARAMETERS.items()}
+        self.values = functools.reduce(dict.__or__, chosen, defaults | REQUIRED)
+        self.holds_by_name = {}
+
+    def resource(self, name):
+        """A resource without the branches that are not taken; none if it is not made."""
+        key = (name, *(self.values[parameter] for parameter in parameters_of(name)))
+        if key not in self.made:
+            resource = resources(*(self.values[name] for name in sorted(READ_BY_SAM)))[name]
+            is_made = self.holds({"Condition": resource.get("Condition")})
+            self.made[key] = self.resolve(resource) if is_made else None
+        return self.made[key]
+
+    @property
+    def resources(self):
+        """The resources that are made."""
+        return {name: self.resource(name) for name in everything() if self.resource(name)}
+
+    def properties(self, name):
+        """The properties of a resource, and none if it is not made."""
+        return (self.resource(name) or {}).get("Properties", {})
+
+    @property
+    def outputs(self):
+        """The values of the outputs that are made."""
+        return {
+            name: self.resolve(output["Value"])
+            for name, output in TEMPLATE["Outputs"].items()
+            if self.holds({"Condition": output.get("Condition")})
+        }
+
+    @property
+    def is_accepted(self):
+        """Whether the template's rules accept the parameters."""
+        return all(
+            self.holds(assertion["Assert"])
+            for rule in TEMPLATE["Rules"].values()
+            if self.holds(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+        )
+
+    def holds(self, condition):
+        """Whether a condition holds."""
+        [(function, operands)] = condition.items()
+        match function:
+            case "Condition":
+                if operands not in self.holds_by_name:
+                    named = TEMPLATE["Conditions"].get(operands)
+                    self.holds_by_name[operands] = operands is None or self.holds(named)
+                return self.holds_by_name[operands]
+            case "Fn::Not":
+                return not self.holds(operands[0])
+            case "Fn::And":
+                return all(map(self.holds, operands))
+            case "Fn::Equals":
+                return self.resolve(operands[0]) == self.resolve(operands[1])
+            case "Fn::EachMemberEquals":
+                members, value = self.resolve(operands)
+                return all(member == value for member in members)
+        raise NotImplementedError(function)
+
+    def resolve(self, value):
+        """The value with its parameters put in and without the branches that are not taken."""
+        if isinstance(value, list):
+            return [item for item in map(self.resolve, value) if item != NO_VALUE]
+        if not isinstance(value, dict):
+            return value
+        function, operands = next(iter(value.items()), (None, None))
+        if function == "Fn::If":
+            condition, then, otherwise = operands
+            return self.resolve(then if self.holds({"Condition": condition}) else otherwise)
+        if function == "Ref" and operands in PARAMETERS:
+            text = self.values[operands]
+            return text.split(",") if PARAMETERS[operands]["Type"] == "CommaDelimitedList" else text
+        found = {key: self.resolve(item) for key, item in value.items()}
+        if function == "Fn::Split":
+            separator, text = found[function]
+            return text.split(separator)
+        if function == "Fn::Join" and all(isinstance(part, str) for part in found[function][1]):
+            separator, parts = found[function]
+            return separator.join(parts)
+        return {key: item for key, item in found.items() if item != NO_VALUE}
+
+
+def combinations(**fixed):
+    """Every combination of states that the template accepts, with some switches fixed."""
+    states = (
+        [fixed[switch]] if switch in fixed else range(len(SWITCHES[switch])) for switch in SWITCHES
+    )
+    for chosen in itertools.product(*states):
+        found = dict(zip(SWITCHES, chosen, strict=True))
+        if all(found[first] or not found[second] for first, second in NEEDS):
+            yield Stack(**found)
+
+
+def combinations_of(names):
+    """Every combination of those switches on which the resources of these names depend."""
+    parameters = set().union(*map(parameters_of, names))
+    relevant = {
+        switch
+        for switch, states in SWITCHES.items()
+        if any(state.keys() & parameters for state in states)
+    }
+    while more := {first for first, second in NEEDS if second in relevant} - relevant:
+        relevant |= more
+    return combinations(**{switch: 0 for switch in SWITCHES if switch not in relevant})
+
+
+def for_linters():
+    """A few combinations: everything off, everything on, and all but one switch on.
+
+    So each switch that is on meets each other one on and off, as far as the template accepts it.
+    """
+    yield Stack()
+    last = {switch: len(states) - 1 for switch, states in SWITCHES.items()}
+    yield Stack(**last)
+    yield Stack(**{switch: 1 for switch in SWITCHES})
+    for off in SWITCHES:
+        without = {off}
+        while more := {second for first, second in NEEDS if first in without} - without:
+            without |= more
+        yield Stack(**{switch: state for switch, state in last.items() if switch not in without})
+
+
+def write(folder):
+    """Writes the template with the parameters of `for_linters` as its defaults."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.json"):
+        old.unlink()
+    for number, found in enumerate(for_linters()):
+        template = copy.deepcopy(TEMPLATE)
+        for name, value in found.values.items():
+            if name not in REQUIRED:
+                template["Parameters"][name]["Default"] = value
+        (folder / f"{number:02}.json").write_text(json.dumps(template, indent=1))
+
+
+def empty_texts(value, path=()):
+    """The paths at which a resource has an empty text."""
+    if value == "":
+        yield path
+    elif isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from empty_texts(item, (*path, key))
+
+
+class EveryCombination(unittest.TestCase):
+    """What holds whatever is switched on."""
+
+    def test_the_rules_of_the_template_refuse_what_needs_another_switch(self):
+        for states in itertools.product(*(range(len(states)) for states in SWITCHES.values())):
+            found = dict(zip(SWITCHES, states, strict=True))
+            if any(found[switch] for switch in ("origins", "key", "issuer", "tracing", "deployment")):
+                continue  # They are in no rule.
+            expected = all(found[first] or not found[second] for first, second in NEEDS)
+            self.assertEqual(Stack(**found).is_accepted, expected, found)
+
+    def test_what_is_made_refers_to_nothing_that_is_not(self):
+        # What a resource refers to, and whether that is made, depends on few of the switches. To
+        # combine those in every way is to combine all.
+        for name, both_branches in resources(*default_of_sam()).items():
+            others = references(both_branches, everything())
+            for found in combinations_of({name, *others}):
+                wanted = references(found.resource(name), everything())
+                missing = {other for other in wanted if not found.resource(other)}
+                self.assertFalse(missing, f"{name} refers to {missing} with {found.states}")
+
+    def test_outputs_refer_to_nothing_that_is_not_made(self):
+        for name, output in TEMPLATE["Outputs"].items():
+            others = references(output, everything())
+            conditions = {c for c in TEMPLATE["Conditions"] if f'"{c}"' in json.dumps(output)}
+            for found in combinations_of(others | conditions):
+                wanted = references(found.outputs.get(name), everything())
+                missing = {other for other in wanted if not found.resource(other)}
+                self.assertFalse(missing, f"{name} refers to {missing} with {found.states}")
+
+    def test_no_parameter_that_was_left_empty_ends_in_a_resource(self):
+        for name in everything():
+            for found in combinations_of({name}):
+                for path in empty_texts(found.resource(name)):
+                    self.assertTrue(MAY_BE_EMPTY & set(path), f"{name} has an empty {path}")
+
+    def test_every_condition_holds_in_some_combination_and_not_in_another(self):
+        for name in TEMPLATE["Conditions"]:
+            states = {found.holds({"Condition": name}) for found in combinations_of({name})}
+            self.assertEqual(states, {True, False}, f"{name} is not among the switches")
+
+    def test_there_are_the_same_resources_whatever_sam_puts_in(self):
+        for found in combinations_of(()):
+            values = (found.values[name] for name in sorted(READ_BY_SAM))
+            self.assertEqual(resources(*values).keys(), everything(), found.states)
+
+    def test_sam_puts_in_no_other_parameters_than_we_know(self):
+        default = resources(*default_of_sam())
+        for switch, states in SWITCHES.items():
+            for chosen in states:
+                if not chosen.keys() & READ_BY_SAM:
+                    self.assertEqual(transformed(**chosen), default, switch)
+
+
+    def test_every_route_that_changes_a_password_is_behind_the_authorizer(self):
+        for found in combinations(origins=0, tracing=0, deployment=0, topic=0, zone=0):
+            body = found.properties("Api")["Body"]
+            routes = {
+                (method, path): route.get("security")
+                for path, methods in body["paths"].items()
+                for method, route in methods.items()
+            }
+            for (method, path), security in routes.items():
+                if f"{method.upper()} {path}" not in OTHER_ROUTES:
+                    scopes = ["aws.cognito.signin.user.admin"]
+                    self.assertEqual(security, [{"AccessToken": scopes}], path)
+            [scheme] = body["components"]["securitySchemes"].values()
+            jwt = scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
+            issuer = jwt["issuer"] if found.states["issuer"] else jwt["issuer"]["Fn::Sub"]
+            self.assertRegex(issuer, "^https://(issuer-)?cognito-idp[.]")
+
+
+class Switches(unittest.TestCase):
+    """What single switches do."""
+
+    def assert_each(self, expected, actual):
+        """Asserts that a value follows from the states, for all combinations of those given."""
+        for found in combinations(origins=0, issuer=0, tracing=0, deployment=0, topic=0, zone=0):
+            self.assertEqual(actual(found), expected(found), found.states)
+
+    def test_the_origins_reach_api_gateway_as_a_list(self):
+        for state, expected in enumerate(
+            [None, ["https://app.example.com"], ["https://app.example.com", "http://localhost"]]
+        ):
+            body = Stack(origins=state).properties("Api")["Body"]
+            cors = body.get("x-amazon-apigateway-cors")
+            self.assertEqual(cors and cors["allowOrigins"], expected)
+
+    def test_the_client_ids_reach_the_authorizer_as_a_list(self):
+        found = Stack()
+        found.values["UserPoolClientIds"] = "1aaa,2bbb"
+        body = found.resolve(resources(*default_of_sam()))["Api"]["Properties"]["Body"]
+        scheme = body["components"]["securitySchemes"]["AccessToken"]
+        jwt = scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
+        self.assertEqual(jwt["audience"], ["1aaa", "2bbb"])
+
+    def test_the_execute_api_address_is_off_only_where_a_domain_takes_its_place(self):
+        def disabled(found):
+            [server] = found.properties("Api")["Body"]["servers"]
+            [setting] = server["x-amazon-apigateway-endpoint-configuration"].values()
+            return setting
+
+        self.assert_each(lambda found: bool(found.states["domain only"]), disabled)
+        url = Stack(**{"domain": 1, "domain only": 1}).outputs["ChangePasswordUrl"]
+        self.assertEqual(url["Fn::Join"][1][0], {"Fn::Sub": "https://${DomainName}"})
+
+    def test_the_function_joins_a_network_exactly_where_subnets_are_given(self):
+        def network(found):
+            config = found.properties("ChangePassword").get("VpcConfig", {})
+            role = json.dumps(found.properties("ChangePasswordRole"))
+            return bool(config), "ec2:CreateNetworkInterface" in role, "NetworkPolicy" in found.resources
+
+        self.assert_each(lambda found: (bool(found.states["network"]),) * 3, network)
+        config = Stack(network=1).properties("ChangePassword")["VpcConfig"]
+        self.assertEqual(config["SubnetIds"], ["subnet-01", "subnet-02"])
+
+    def test_a_rule_counts_or_blocks_changes_from_elsewhere_than_the_function(self):
+        actions = [None, "Count", "Block"]
+        metrics = [None, "CountedRequests", "BlockedRequests"]
+
+        def rule(found):
+            [rule] = found.properties("DirectChangeRules").get("Rules", [None])
+            alarm = found.properties("DirectChangesAlarm").get("MetricName")
+            return rule and list(rule["Action"]), alarm
+
+        def expected(found):
+            state = found.states["direct"]
+            return actions[state] and [actions[state]], metrics[state]
+
+        self.assert_each(expected, rule)
+        self.assertEqual(
+            Stack(network=1, direct=2).properties("FunctionAddressSet")["Addresses"], ADDRESSES
+        )
+
+    def test_the_alarm_watches_the_metric_of_the_rule(self):
+        found = Stack(network=1, direct=2)
+        group = found.properties("DirectChangeRules")
+        [rule] = group["Rules"]
+        watched = {d["Name"]: d["Value"] for d in found.properties("DirectChangesAlarm")["Dimensions"]}
+        self.assertEqual(watched["RuleGroup"], group["VisibilityConfig"]["MetricName"])
+        self.assertEqual(watched["Rule"], rule["VisibilityConfig"]["MetricName"])
+
+    def test_the_rule_group_has_room_for_its_rule(self):
+        # AWS WAF developer guide: an exact text match costs 2, and a set of addresses 1.
+        group = Stack(network=1, direct=2).properties("DirectChangeRules")
+        text = json.dumps(group["Rules"])
+        used = 2 * text.count("ByteMatchStatement") + text.count("IPSetReferenceStatement")
+        self.assertEqual(used, 5)
+        self.assertLessEqual(used, group["Capacity"])
+
+    def test_the_pool_gets_a_web_acl_only_where_it_is_asked_for(self):
+        self.assert_each(
+            lambda found: bool(found.states["web ACL"]),
+            lambda found: "UserPoolWebAclAssociation" in found.resources,
+        )
+
+    def test_queues_are_encrypted_in_one_way_and_take_messages_over_tls_only(self):
+        for found in combinations(origins=0, issuer=0, tracing=0, deployment=0, topic=0, zone=0):
+            queues = [n for n, r in found.resources.items() if r["Type"] == "AWS::SQS::Queue"]
+            self.assertEqual(len(queues), found.states["events"] + found.states["mail"])
+            for name in queues:
+                queue = found.properties(name)
+                self.assertEqual("KmsMasterKeyId" in queue, bool(found.states["key"]))
+                self.assertEqual("SqsManagedSseEnabled" in queue, not found.states["key"])
+                policy = json.dumps(found.properties(f"{name}Policy"))
+                self.assertIn('"aws:SecureTransport": "false"', policy)
+
+    def test_the_forwarder_may_use_the_key_that_its_queue_is_encrypted_with(self):
+        for key in (0, 1):
+            role = json.dumps(Stack(events=1, key=key).properties("ForwarderRole"))
+            self.assertEqual("kms:GenerateDataKey" in role, bool(key))
+
+
+class CloudFront(unittest.TestCase):
+    """What the template of docs/cloudfront and the function must agree on."""
+
+    def setUp(self):
+        text = (stack.ROOT / "docs" / "cloudfront" / "template.yaml").read_text()
+        self.template = yaml_parse(text)
+        source = (stack.ROOT / "src" / "origin.rs").read_text()
+        self.constants = dict(re.findall(r'pub const (\w+): &str = "([^"]+)"', source))
+
+    def test_the_secret_and_the_address_are_in_the_headers_that_the_function_reads(self):
+        resources = self.template["Resources"]
+        [origin] = resources["Distribution"]["Properties"]["DistributionConfig"]["Origins"]
+        [header] = origin["OriginCustomHeaders"]
+        self.assertEqual(header["HeaderName"], self.constants["SECRET_HEADER"])
+        self.assertEqual(header["HeaderValue"], {"Ref": "OriginSecret"})
+        code = resources["ViewerAddress"]["Properties"]["FunctionCode"]
+        self.assertIn(f"headers['{self.constants['ADDRESS_HEADER']}'] = {{ value: event.viewer.ip }}", code)
+
+    def test_no_secret_is_shown_and_each_that_cloudfront_takes_the_api_takes_too(self):
+        one, several = self.template["Parameters"]["OriginSecret"], PARAMETERS["OriginSecrets"]
+        self.assertTrue(one["NoEcho"] and several["NoEcho"])
+        shortest, longest = "a" * one["MinLength"], "Z-_9" * (one["MaxLength"] // 4)
+        for secret in (shortest, longest):
+            self.assertRegex(secret, f"^{one['AllowedPattern']}$")
+        for secrets in ("", shortest, longest, f"{shortest},{longest}"):
+            self.assertRegex(secrets, f"^{several['AllowedPattern']}$")
+        for secrets in (shortest[1:], longest + "a", f"{shortest},", "a b" * 12):
+            self.assertNotRegex(secrets, f"^{several['AllowedPattern']}$")
+
+
+def main():
+    """Writes the templates for the linters, or runs the tests."""
+    if sys.argv[1:2] == ["--write"]:
+        return write(Path(sys.argv[2]))
+    return stack.test(EveryCombination, Switches, CloudFront)
+
+
+if __name__ == "__main__":
+    stack.run(main)
