@@ -147,9 +147,13 @@ resource "aws_apigatewayv2_integration" "function" {
   payload_format_version = "2.0"
 }
 
-resource "aws_apigatewayv2_route" "change" {
+resource "aws_apigatewayv2_route" "signed_in" {
+  for_each = toset([
+    "POST /change-password",
+    "POST /check-password",
+  ])
   api_id               = aws_apigatewayv2_api.api.id
-  route_key            = "POST /change-password"
+  route_key            = each.key
   target               = "integrations/${aws_apigatewayv2_integration.function.id}"
   authorization_type   = "JWT"
   authorizer_id        = aws_apigatewayv2_authorizer.access_token.id
@@ -180,9 +184,15 @@ resource "aws_apigatewayv2_stage" "default" {
 
   # Below Cognito's quota: see the arithmetic in template.yaml.
   route_settings {
-    route_key              = aws_apigatewayv2_route.change.route_key
+    route_key              = aws_apigatewayv2_route.signed_in["POST /change-password"].route_key
     throttling_rate_limit  = 5
     throttling_burst_limit = 5
+  }
+
+  route_settings {
+    route_key              = aws_apigatewayv2_route.signed_in["POST /check-password"].route_key
+    throttling_rate_limit  = 20
+    throttling_burst_limit = 40
   }
 }
 
