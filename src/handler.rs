@@ -57,7 +57,7 @@ impl App {
     /// Takes the client's address from a proxy before the API, if there is one, and lets a request past
     /// it find no route.
     fn admit(&self, envelope: &mut Envelope<'_>) {
-        let header = |name| envelope.headers.get(name);
+        let header = |name| envelope.headers.get_only(name);
         let (secret, address) = (header(SECRET_HEADER), header(ADDRESS_HEADER));
         match self.origin.admit(secret.as_deref(), address.as_deref()) {
             Ok(address) => envelope.source_ip = address.or(envelope.source_ip),

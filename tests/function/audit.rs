@@ -231,7 +231,7 @@ async fn an_address_that_is_no_ip_address_is_left_out() {
 }
 
 #[tokio::test]
-async fn the_claims_of_a_token_that_fails_the_pre_check_are_not_recorded() {
+async fn the_claims_of_a_token_that_is_refused_are_not_recorded() {
     let trail = Trail::start("Unproven/1").await;
     for (claim, value) in [("exp", json!(1)), ("iss", json!("https://elsewhere"))] {
         let cognito = &trail.function.cognito;
