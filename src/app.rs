@@ -23,6 +23,8 @@ use crate::verifier::TokenVerifier;
 /// waits for a pause in the typing.
 const CHECKS_PER_MINUTE: u32 = 30;
 
+const MINUTE: Duration = Duration::from_mins(1);
+
 /// The function, ready to answer.
 #[derive(Debug)]
 pub struct App {
@@ -53,14 +55,15 @@ impl App {
         let verifier = TokenVerifier::new(&config, connector.clone());
         let cognito = Cognito::new(&config.cognito, connector);
         let breaches = Breaches::new(config.cognito.connect_timeout, config.trust.beyond_aws());
+        let changes = Limit::new(config.user_changes_per_minute, MINUTE);
         Self {
             origin: config.origin,
             verifier,
             policy_document: PolicyDocument::new(config.policy.base()),
             policy: config.policy,
             change_password_url: config.change_password_url,
-            services: Services { cognito, breaches },
-            checks: Limit::new(CHECKS_PER_MINUTE, Duration::from_mins(1)),
+            services: Services { cognito, breaches, changes },
+            checks: Limit::new(CHECKS_PER_MINUTE, MINUTE),
             recent_users: RecentUsers::default(),
             journal: Journal::new(config.function_name, writer),
         }

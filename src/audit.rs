@@ -272,21 +272,44 @@ impl Metric {
 
 /// A text of a request as it is recorded: bounded, and without characters that could make its line look
 /// like another one.
+///
+/// Broken clients send their token as their name, and tokens are never recorded.
 fn recorded(text: &str) -> Cow<'_, str> {
-    if text.len() <= MAX_TEXT && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if text.contains("eyJ") {
+        Cow::Borrowed("(a token)")
+    } else if text.len() <= MAX_TEXT && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         Cow::Borrowed(text)
     } else {
         text.chars().filter(|&c| !is_deceptive(c)).take(MAX_TEXT).collect()
     }
 }
 
-/// Control characters, those that set the direction of text (Unicode's `Bidi_Control`), and separators
-/// of lines and paragraphs.
+/// Characters that are not seen: controls, format characters (Unicode's category `Cf`, those that set the
+/// direction of text among them), and separators of lines and paragraphs.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            '\u{ad}'
+                | '\u{600}'..='\u{605}'
+                | '\u{61c}'
+                | '\u{6dd}'
+                | '\u{70f}'
+                | '\u{890}'..='\u{891}'
+                | '\u{8e2}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{110bd}'
+                | '\u{110cd}'
+                | '\u{13430}'..='\u{1343f}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0001}'
+                | '\u{e0020}'..='\u{e007f}'
         )
 }
 
@@ -299,21 +322,32 @@ fn timestamp(milliseconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use icu_properties::props::{EnumeratedProperty as _, GeneralCategory};
+
     use super::*;
 
     #[test]
     fn only_deceptive_characters_are_left_out_of_a_recorded_text() {
-        let plain = "ExampleApp/4.2 (naïve 🔑 한국어 עברית\u{a0}a\u{200d}b)";
+        let plain = "ExampleApp/4.2 (naïve 🔑 한국어 עברית\u{a0}ab)";
         assert_eq!(recorded(plain), plain);
         let controls = ('\u{0}'..='\u{1f}').chain('\u{7f}'..='\u{9f}');
         let bidi = ('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}');
-        let others = ['\u{61c}', '\u{200e}', '\u{200f}', '\u{2028}', '\u{2029}'];
-        for c in controls.chain(bidi).chain(others) {
+        let separators = ['\u{2028}', '\u{2029}'];
+        let is_format = |c: &char| GeneralCategory::for_char(*c) == GeneralCategory::Format;
+        let formats = ('\0'..=char::MAX).filter(is_format);
+        for c in controls.chain(bidi).chain(separators).chain(formats) {
             assert_eq!(recorded(&format!("a{c}b")), "ab", "{c:?}");
         }
         for c in ["x", "é", "🔑"] {
             assert_eq!(recorded(&c.repeat(256)), c.repeat(256));
             assert_eq!(recorded(&c.repeat(257)), c.repeat(256));
+        }
+    }
+
+    #[test]
+    fn a_text_that_holds_a_token_is_not_recorded() {
+        for text in ["eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln"] {
+            assert_eq!(recorded(text), "(a token)");
         }
     }
 

@@ -8,6 +8,7 @@ use crate::breaches::Breaches;
 use crate::cognito::{Cognito, Connection, Failure, Reply};
 use crate::credentials::Password;
 use crate::error::{Error, with_sources};
+use crate::limits::Limit;
 use crate::policy::{OnFailure, Policy, Rule, Rules, Violation};
 use crate::proposal::{Attributes, Proposal};
 use crate::settlement::{self, Doubt, Next, SettledBy, Verdict};
@@ -35,6 +36,8 @@ pub struct Services {
     pub cognito: Cognito,
     /// Known breaches, for policies that look at them.
     pub breaches: Breaches,
+    /// How many changes of one user are forwarded.
+    pub changes: Limit,
 }
 
 /// How a request for a change ended, and what it took.
@@ -78,7 +81,7 @@ impl ChangePassword {
         let Checked { result, mut policy_time, mut cognito_latency } =
             self.check(&rules, services, deadline).await;
         policy_time += selection_time;
-        let made = if let Err(error) = result {
+        let made = if let Err(error) = result.and_then(|()| self.count(&services.changes)) {
             Made { result: Err(error), request_id: None, doubt: None }
         } else {
             let start = Instant::now();
@@ -88,6 +91,14 @@ impl ChangePassword {
         };
         let Made { result, request_id, doubt } = made;
         Report { result, policy_time, cognito_latency, cognito_request_id: request_id, doubt }
+    }
+
+    /// Counts a change that is about to be forwarded.
+    ///
+    /// One caller could otherwise use up what Cognito accepts from all users together.
+    fn count(&self, changes: &Limit) -> Result<(), Error> {
+        let user = self.proposal.token.user.sub.as_deref().unwrap_or_default();
+        changes.count(user, Instant::now()).map_err(|wait| Error::TooManyOfThisUser { wait })
     }
 
     /// Makes the change that the policy allows, and signs the user out if that was asked for.

@@ -37,6 +37,8 @@ pub struct Config {
     pub trust: Trust,
     /// `CHANGE_PASSWORD_URL`: the page to which `/.well-known/change-password` redirects.
     pub change_password_url: Option<HeaderValue>,
+    /// `USER_CHANGES_PER_MINUTE`.
+    pub user_changes_per_minute: u32,
     /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the metrics' dimension.
     pub function_name: String,
 }
@@ -150,6 +152,7 @@ impl Config {
                 call_timeout: milliseconds("COGNITO_CALL_TIMEOUT_MS", get, FROM_500, 5_000)?,
             },
             change_password_url: change_password_url(get("CHANGE_PASSWORD_URL"))?,
+            user_changes_per_minute: user_changes(get("USER_CHANGES_PER_MINUTE"))?,
             function_name: get("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),
             user_pool_id,
@@ -248,6 +251,16 @@ fn switch(
     }
 }
 
+/// Twice the tries that Cognito is said to allow a user in an hour, in each minute.
+const USER_CHANGES_PER_MINUTE: u32 = 10;
+
+fn user_changes(value: Option<String>) -> Result<u32, ConfigError> {
+    let Some(value) = value else { return Ok(USER_CHANGES_PER_MINUTE) };
+    let number = value.parse().ok().filter(|number| (1..=1_000_000).contains(number));
+    let (name, expected) = ("USER_CHANGES_PER_MINUTE", "a whole number from 1 to 1000000");
+    number.ok_or(ConfigError::Invalid { name, value, expected })
+}
+
 /// The shortest times that settings allow, in milliseconds. With much less than half a second for a
 /// call, none would be sent.
 const FROM_1: (u64, &str) = (1, "a whole number of milliseconds from 1 to 30000");
@@ -323,6 +336,7 @@ mod tests {
             ("COGNITO_CONNECT_TIMEOUT_MS", "20"),
             ("COGNITO_CALL_TIMEOUT_MS", "500"),
             ("ORIGIN_SECRETS", &"secret-".repeat(5)),
+            ("USER_CHANGES_PER_MINUTE", "3"),
         ])
         .unwrap();
         assert_eq!(
@@ -335,6 +349,7 @@ mod tests {
         assert!(config.cognito.use_fips && !config.cognito.use_dual_stack);
         assert_eq!(config.cognito.connect_timeout, Duration::from_millis(20));
         assert_eq!(config.cognito.call_timeout, Duration::from_millis(500));
+        assert_eq!(config.user_changes_per_minute, 3);
         assert!(config.origin.admit(None, None).is_err());
         assert!(config.origin.admit(Some(&"secret-".repeat(5)), None).is_ok());
     }
@@ -354,6 +369,10 @@ mod tests {
         assert_refused(&[pool, ("AWS_REGION", "us-east-1")], &["AWS_REGION", "us-east-1", pool.1]);
         for name in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
             assert_refused(&[pool, (name, "yes")], &[name, "yes", "true or false"]);
+        }
+        for value in ["0", "-1", "1000001", "ten"] {
+            let name = "USER_CHANGES_PER_MINUTE";
+            assert_refused(&[pool, (name, value)], &[name, value, "1 to 1000000"]);
         }
         assert_refused(&[pool, ("COGNITO_CALL_TIMEOUT_MS", "499")], &["500 to 30000"]);
         for name in ["COGNITO_CONNECT_TIMEOUT_MS", "COGNITO_CALL_TIMEOUT_MS"] {

@@ -22,6 +22,14 @@ use crate::token::{Expected, TokenFault, UnverifiedToken, VerifiedToken};
 /// forgeries must not become requests to Cognito.
 const MIN_TIME_BETWEEN_FETCHES: Duration = Duration::from_secs(30);
 
+/// How long after a failed fetch an unknown key id is refused without another one.
+///
+/// Whoever invents ids while the keys cannot be had would otherwise make every other request wait.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// How long keys are believed before they are fetched again, in case Cognito has withdrawn one.
+const MAX_AGE: Duration = Duration::from_hours(1);
+
 /// The longest wait for the keys at the start, whatever the settings say: Lambda gives a start ten
 /// seconds.
 const MAX_WAIT_AT_START: Duration = Duration::from_secs(5);
@@ -35,6 +43,7 @@ const MAX_KEY_SET: usize = 64 * 1024;
 const PATH_OF_KEYS: &str = "/.well-known/jwks.json";
 
 const NO_ANSWER: &str = "no answer in time";
+const JUST_FAILED: &str = "the keys could not be fetched a moment ago";
 
 /// Verifies the access tokens of one user pool.
 ///
@@ -45,8 +54,9 @@ pub struct TokenVerifier {
     expected: Expected,
     key_source: KeySource,
     kept: Mutex<Option<Kept>>,
-    /// Held by the invocation that fetches keys, so that only one does at a time.
-    fetching: tokio::sync::Mutex<()>,
+    /// Held by the invocation that fetches keys, so that only one does at a time. It holds the time of the
+    /// last failure.
+    fetching: tokio::sync::Mutex<Option<Instant>>,
 }
 
 /// The keys of the last successful fetch.
@@ -108,22 +118,37 @@ impl TokenVerifier {
             return Ok(keys);
         }
         let unavailable = Error::UpstreamUnavailable;
+        let since = Instant::now();
         let turn = timeout_at(deadline, self.fetching.lock()).await;
-        let _turn = turn.map_err(|_| unavailable(NO_ANSWER.into()))?;
-        // Another invocation may have fetched them meanwhile.
+        let mut last_failure = turn.map_err(|_| unavailable(NO_ANSWER.into()))?;
+        // Another invocation may have fetched them meanwhile, or failed to.
         if let Some(keys) = self.kept_with(id) {
             return Ok(keys);
         }
-        let call_timeout = self.key_source.settings.call_timeout;
-        self.fetch(deadline.min(Instant::now() + call_timeout)).await.map_err(unavailable)
+        let old = self.kept().map(|kept| kept.keys);
+        let pause = if old.is_some() { PAUSE_AFTER_FAILURE } else { Duration::ZERO };
+        let fetched = if last_failure.is_some_and(|failure| failure + pause >= since) {
+            Err(JUST_FAILED.into())
+        } else {
+            let time_limit = deadline.min(Instant::now() + self.key_source.settings.call_timeout);
+            let fetched = self.fetch(time_limit).await;
+            *last_failure = fetched.is_err().then(Instant::now);
+            fetched
+        };
+        // Keys that may be out of date are better than none.
+        let old = old.filter(|keys| keys.get(id).is_some());
+        fetched.or_else(|cause| old.ok_or_else(|| unavailable(cause)))
     }
 
     /// The kept keys, if the id is among them or they are too new to be fetched again.
     fn kept_with(&self, id: &str) -> Option<Arc<KeySet>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let Kept { keys, since } = kept.as_ref()?;
-        let suffices = keys.get(id).is_some() || since.elapsed() < MIN_TIME_BETWEEN_FETCHES;
-        suffices.then(|| Arc::clone(keys))
+        let Kept { keys, since } = self.kept()?;
+        let max_age = if keys.get(id).is_some() { MAX_AGE } else { MIN_TIME_BETWEEN_FETCHES };
+        (since.elapsed() < max_age).then_some(keys)
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn fetch(&self, time_limit: Instant) -> Result<Arc<KeySet>, Source> {
@@ -216,11 +241,16 @@ mod tests {
             let mut state = self.0.lock().unwrap();
             state.1.push(request.uri().to_owned());
             let answer = state.0.pop_front().flatten();
-            let key = |id| json!({ "kty": "RSA", "kid": id, "n": "AQAB", "e": "AQAB" });
+            let n = format!("_{}Q", "A".repeat(340));
+            let key = |id| json!({ "kty": "RSA", "kid": id, "n": n, "e": "AQAB" });
             let keys: Vec<_> = answer.unwrap_or_default().iter().map(key).collect();
             let status = StatusCode::try_from(if answer.is_some() { 200 } else { 404 }).unwrap();
             let body = SdkBody::from(json!({ "keys": keys }).to_string());
-            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body)))
+            HttpConnectorFuture::new(async move {
+                // As long as it takes others to get in line.
+                tokio::task::yield_now().await;
+                Ok(HttpResponse::new(status, body))
+            })
         }
     }
 
@@ -284,6 +314,37 @@ mod tests {
             assert!(matches!(error, Error::UpstreamUnavailable(_)), "{error:?}");
         }
         assert!(knows(&verifier, "a").await);
+        // Two tries on two connections, and none in the second that follows.
+        assert_eq!(network.asked().len(), 3);
+    }
+
+    #[tokio::test]
+    async fn invocations_that_wait_for_a_fetch_share_its_failure() {
+        let network = Network::default();
+        let verifier = verifier(&[("USER_POOL_ID", "eu-west-1_Ab12")], &network);
+        let all = (0..8).map(|_| verifier.keys_with("a", soon()));
+        for keys in futures_util::future::join_all(all).await {
+            assert!(matches!(keys, Err(Error::UpstreamUnavailable(_))));
+        }
+        assert_eq!(network.asked().len(), 2);
+        // The next one tries anew, since there are no keys at all.
+        verifier.keys_with("a", soon()).await.unwrap_err();
+        assert_eq!(network.asked().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn keys_are_fetched_again_after_an_hour_and_kept_if_that_fails() {
+        let network = Network::new([Some(&["a", "b"][..]), None, None, Some(&["b"])]);
+        let verifier = verifier(&[("USER_POOL_ID", "eu-west-1_Ab12")], &network);
+        assert!(knows(&verifier, "a").await);
+        pretend_that_time_passed(&verifier, MAX_AGE);
+        assert!(knows(&verifier, "a").await);
+        assert_eq!(network.asked().len(), 3);
+        *verifier.fetching.lock().await = None;
+        // Cognito has withdrawn the key.
+        assert!(!knows(&verifier, "a").await);
+        assert!(knows(&verifier, "b").await);
+        assert_eq!(network.asked().len(), 1);
     }
 
     #[tokio::test]

@@ -60,6 +60,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) any_client: bool,
     /// Another time for a call than [`CALL_TIMEOUT`].
     pub(crate) call_timeout: Option<Duration>,
+    /// How many changes of a user are forwarded in a minute; by default as many as a test likes.
+    pub(crate) user_changes_per_minute: Option<u32>,
     /// What happens to requests, each once and in this order.
     pub(crate) faults: Vec<proxy::Fault>,
     /// What happens to every request after those.
@@ -145,12 +147,9 @@ impl Function {
     }
 
     /// A function with a proxy before the fake, in which the faults of the setup happen.
-    pub(crate) async fn start_behind(setup: Setup<'_>) -> Self {
-        let Setup { options, policy, origin_secrets, any_client, call_timeout, faults, lasting } =
-            setup;
+    pub(crate) async fn start_behind(mut setup: Setup<'_>) -> Self {
+        let (faults, lasting) = (std::mem::take(&mut setup.faults), setup.lasting.take());
         let late = proxy::Late::default();
-        let setup =
-            Setup { options, policy, origin_secrets, any_client, call_timeout, ..Setup::default() };
         let function = Self::start_as(setup, |way| {
             let endpoint = proxy::start(&way.endpoint, faults, lasting, late.clone());
             way.with_keys_apart(endpoint)
@@ -171,6 +170,7 @@ impl Function {
         })
         .unwrap();
         config.cognito.call_timeout = setup.call_timeout.unwrap_or(CALL_TIMEOUT);
+        config.user_changes_per_minute = setup.user_changes_per_minute.unwrap_or(u32::MAX);
         if let Some(policy) = setup.policy {
             config.policy = Policy::from_toml(policy).unwrap();
         }

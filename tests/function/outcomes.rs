@@ -228,3 +228,26 @@ async fn a_stage_prefix_and_a_trailing_slash_reach_the_same_route() {
         }
     }
 }
+
+#[tokio::test]
+async fn one_user_cannot_use_up_what_cognito_accepts_from_all() {
+    let setup = Setup { user_changes_per_minute: Some(3), ..Setup::default() };
+    let function = Function::start_behind(setup).await;
+    let wrong = json!({ "previousPassword": "Sentinel-Wrong-1", "proposedPassword": NEW });
+    let weak = json!({ "previousPassword": OLD, "proposedPassword": "x" });
+    for _ in 0..3 {
+        function.post(&wrong).await.assert_problem(403, "previous_password_incorrect");
+        // A password that breaks the policy is not forwarded, and not counted.
+        function.post(&weak).await.assert_problem(422, "password_policy_violation");
+    }
+    let refused = function.post(&wrong).await;
+    refused.assert_problem(429, "too_many_requests");
+    let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    function.post(&weak).await.assert_problem(422, "password_policy_violation");
+    assert_eq!(function.cognito.calls(Operation::ChangePassword), 3);
+    // Nobody else has to wait.
+    function.cognito.add_user(User::new("another", OLD));
+    let token = function.cognito.access_token("another");
+    assert_eq!(function.invoke(&post(&token, &change())).await.status, 204);
+}

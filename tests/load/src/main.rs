@@ -141,6 +141,7 @@ fn start(
         ("AWS_LAMBDA_LOG_FORMAT", "JSON"),
         ("AWS_LAMBDA_RUNTIME_API", api.address()),
         ("AWS_ENDPOINT_URL", cognito.endpoint_url()),
+        ("USER_CHANGES_PER_MINUTE", "1000000"),
         ("USER_POOL_ID", cognito.pool_id()),
         ("USER_POOL_CLIENT_IDS", cognito.client_id()),
     ]);
