@@ -11,7 +11,6 @@
 mod banned_words;
 mod characters;
 mod combinations;
-mod common_passwords;
 mod error;
 mod file;
 mod normalize;
@@ -21,6 +20,7 @@ mod rule;
 mod rules;
 mod settings;
 mod similarity;
+mod strength;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -11,8 +11,8 @@ pub(super) const MIN_WORD: usize = 4;
 /// The text in lower case and half width, without accents.
 ///
 /// One code point gives at most one (the first of its lower case), so a text never grows. Accents
-/// are taken off where they stand apart (U+0300 to U+036F) and off the letters of Latin-1, which is
-/// what keyboards of the languages without a list of their own give; no Unicode tables for more.
+/// are taken off where they stand apart (U+0300 to U+036F) and off the letters of Latin-1 and of
+/// Polish, which are those of the languages whose words are built in.
 pub(super) fn plain(text: &str) -> impl Iterator<Item = char> {
     text.chars().filter(|c| !('\u{300}'..='\u{36f}').contains(c)).map(|c| {
         let narrow = match c {
@@ -22,14 +22,17 @@ pub(super) fn plain(text: &str) -> impl Iterator<Item = char> {
             _ => c,
         };
         match narrow.to_lowercase().next().unwrap_or(narrow) {
-            'à'..='å' => 'a',
-            'ç' => 'c',
-            'è'..='ë' => 'e',
+            'à'..='å' | 'ą' => 'a',
+            'ç' | 'ć' => 'c',
+            'è'..='ë' | 'ę' => 'e',
             'ì'..='ï' => 'i',
-            'ñ' => 'n',
+            'ł' => 'l',
+            'ñ' | 'ń' => 'n',
             'ò'..='ö' | 'ø' => 'o',
+            'ś' => 's',
             'ù'..='ü' => 'u',
             'ý' | 'ÿ' => 'y',
+            'ź' | 'ż' => 'z',
             lower => lower,
         }
     })

@@ -88,6 +88,11 @@ impl PersonalWords {
         Self { words: words.collect() }
     }
 
+    /// The words themselves, in all their readings, forwards and backwards.
+    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().map(|(_, word)| word.as_str())
+    }
+
     /// The attributes whose words the password contains, or equals within a few edits.
     pub(super) fn found_in(&self, password: &str) -> BTreeSet<PersonalAttribute> {
         let mut texts = readings(password);

@@ -11,7 +11,8 @@ use super::banned_words::{BannedWords, MIN_POINTS};
 use super::characters::{CharacterClass, SYMBOLS};
 use super::personal_words::{PersonalAttribute, PersonalWords};
 use super::similarity::{differ_only_by_counter, within};
-use super::{common_passwords, patterns};
+use super::patterns;
+use super::strength::{self, Strength};
 
 /// One rule: what breaks it, under which code, and how it is told to a person.
 ///
@@ -34,8 +35,10 @@ pub enum Rule {
     NoRepeatedBlock,
     /// No alphabetical, numerical or keyboard sequence longer than this, in either direction.
     MaxSequence(usize),
-    /// Not a known common password, nor a usual disguise of one.
+    /// Not on the list of common passwords.
     NotCommon,
+    /// At least so many guesses away from an attacker, by an estimate.
+    MinGuesses(Arc<Strength>),
     /// Not made of the organisation's own words, which are never told.
     NoBannedWords(Arc<BannedWords>),
     /// Not made of what is known of the user.
@@ -91,7 +94,7 @@ pub(super) struct Candidate<'a> {
 
 impl Rule {
     /// Every code of a violation, in the order of [`Self::code`].
-    pub const CODES: [&'static str; 20] = [
+    pub const CODES: [&'static str; 21] = [
         "too_short",
         "too_long",
         "missing_lowercase",
@@ -104,6 +107,7 @@ impl Rule {
         "repeated_block",
         "sequence",
         "common_password",
+        "too_easy_to_guess",
         "banned_word",
         "personal_word",
         "same_as_previous",
@@ -130,6 +134,7 @@ impl Rule {
             Self::NoRepeatedBlock => "repeated_block",
             Self::MaxSequence(_) => "sequence",
             Self::NotCommon => "common_password",
+            Self::MinGuesses(_) => "too_easy_to_guess",
             Self::NoBannedWords(_) => "banned_word",
             Self::NoPersonalWords(_) => "personal_word",
             Self::DiffersFromPrevious(1) => "same_as_previous",
@@ -154,6 +159,7 @@ impl Rule {
             Self::RequiresClasses(min) => json!({ "minClasses": min, "symbols": SYMBOLS }),
             Self::MaxRun(max) => json!({ "maxRun": max }),
             Self::MaxSequence(max) => json!({ "maxSequence": max }),
+            Self::MinGuesses(strength) => json!({ "minGuessesLog10": strength.min_guesses_log10() }),
             Self::NoPersonalWords(attributes) => json!({ "attributes": attributes }),
             Self::DiffersFromPrevious(min) => json!({ "minDistance": min }),
             Self::AcceptedByPool(requirement) => json!({ "requirement": requirement }),
@@ -182,6 +188,7 @@ impl Rule {
             | Self::DiffersFromPrevious(_) => true,
             Self::MaxSequence(_)
             | Self::NotCommon
+            | Self::MinGuesses(_)
             | Self::NoBannedWords(_)
             | Self::NoPersonalWords(_)
             | Self::NotACounter
@@ -211,7 +218,11 @@ impl Rule {
             Self::MaxRun(max) => self.broken_if(patterns::longest_run(text) > *max),
             Self::NoRepeatedBlock => self.broken_if(patterns::is_repeated_block(text)),
             Self::MaxSequence(max) => self.broken_if(patterns::longest_sequence(text) > *max),
-            Self::NotCommon => self.broken_if(common_passwords::is_common(text)),
+            Self::NotCommon => self.broken_if(strength::is_common_password(text)),
+            Self::MinGuesses(strength) => {
+                let parts = strength.weak_parts(text, candidate.personal);
+                parts.map(|parts| Violation::from(self.clone()).with("weakParts", json!(parts)))
+            }
             Self::NoBannedWords(words) => self.broken_if(words.points(text) < MIN_POINTS),
             Self::NoPersonalWords(_) => {
                 let found = candidate.personal.found_in(text);
@@ -266,8 +277,9 @@ impl fmt::Display for Rule {
                 "Do not use more than {max} characters in a sequence such as abcd, 4321 or qwerty."
             ),
             Self::NotCommon => {
-                f.write_str("This password, or one much like it, is on every list of common passwords.")
+                f.write_str("This password is commonly used. Choose another.")
             }
+            Self::MinGuesses(_) => f.write_str("Choose a password that is harder to guess."),
             Self::NoBannedWords(_) => f.write_str(
                 "Use more that has nothing to do with our organisation, its products and places.",
             ),
@@ -338,6 +350,7 @@ impl Serialize for Violation {
 mod tests {
     use std::iter;
 
+    use super::super::strength::Language;
     use super::*;
     use crate::policy::Policy;
 
@@ -426,11 +439,24 @@ mod tests {
                 Rule::NotCommon,
                 "common_password",
                 &[
-                    ("Password2026!", "Passwolf2026!"),
-                    ("P@ssw0rd123", "P@ssworx123"),
-                    ("!qwerty99!", "!qwersy99!"),
-                    ("Summer-2026", "Sumner-20x26"),
-                    ("Pa\u{301}ssword", "correct horse battery staple"),
+                    ("password", "passwolf"),
+                    ("PassWord", "Password2026!"),
+                    ("ｐａｓｓｗｏｒｄ", "ｐａｓｓwølf"),
+                    ("Pa\u{301}ssword", "пассворд"),
+                ],
+            ),
+            // Ten thousand million guesses.
+            (
+                min_guesses(10_000, &["contoso"]),
+                "too_easy_to_guess",
+                &[
+                    ("P@ssw0rd2026!", "P@ssw0rk2026!hT"),
+                    ("monkey-tiger-428", "monkey-tiger-4283"),
+                    ("Kowalski1987!", "Kowalski-19h7!qx"),
+                    ("wtbhvqs", "wtbhvqsk"),
+                    ("hvbtwq7", "7hvbtwq7"),
+                    ("C0ntoso-jane.roe", "C0ntoso-jame.roke"),
+                    ("密码🔑", "密码🔑🔒"),
                 ],
             ),
             // Four points are too few, five are enough.
@@ -456,6 +482,11 @@ mod tests {
         ]
     }
 
+    fn min_guesses(thousandths: u32, banned: &[&str]) -> Rule {
+        let banned = Arc::new(BannedWords::new(banned).unwrap());
+        Rule::MinGuesses(Arc::new(Strength::new(thousandths, &Language::ALL.into(), banned)))
+    }
+
     fn banned(words: &[&str]) -> Rule {
         Rule::NoBannedWords(Arc::new(BannedWords::new(words).unwrap()))
     }
@@ -466,8 +497,11 @@ mod tests {
             (PersonalAttribute::Email, "jane@example.com"),
             (PersonalAttribute::BirthDate, "1987-06-21"),
         ];
-        let wanted: &[_] =
-            if let Rule::NoPersonalWords(attributes) = rule { attributes } else { &[] };
+        let wanted: &[_] = match rule {
+            Rule::NoPersonalWords(attributes) => attributes,
+            Rule::MinGuesses(_) => &[PersonalAttribute::UserName],
+            _ => &[],
+        };
         let known = known.into_iter().filter(|(attribute, _)| wanted.contains(attribute));
         let personal = &PersonalWords::new(known);
         rule.violation(&Candidate { text, length: text.chars().count(), previous, personal })
@@ -497,7 +531,10 @@ mod tests {
                 Rule::MaxRun(_) => Rule::NoRepeatedBlock,
                 Rule::NoRepeatedBlock => Rule::MaxSequence(4),
                 Rule::MaxSequence(_) => Rule::NotCommon,
-                Rule::NotCommon => banned(&["contoso", "fabrikam", "redmond", "northwind"]),
+                Rule::NotCommon => {
+                    min_guesses(10_000, &["contoso", "fabrikam", "redmond", "northwind"])
+                }
+                Rule::MinGuesses(_) => banned(&["contoso", "fabrikam", "redmond", "northwind"]),
                 Rule::NoBannedWords(_) => Rule::NoPersonalWords(vec![
                     PersonalAttribute::UserName,
                     PersonalAttribute::Email,
@@ -563,6 +600,25 @@ mod tests {
         for rule in [Rule::DiffersFromPrevious(1), Rule::DiffersFromPrevious(3), Rule::NotACounter]
         {
             assert!(check(&rule, "Winter24!", None).is_none(), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_easy_to_guess_is_told_the_kinds_of_its_parts_and_never_a_banned_word() {
+        let rule = min_guesses(10_000, &["contoso"]);
+        for (text, kinds) in [
+            ("Contoso2026!", vec!["common_word", "date"]),
+            ("xjane.roex", vec!["personal_word"]),
+            ("Sommer-Sommer", vec!["common_word", "repeat"]),
+            ("Kowalski1qaz", vec!["name", "keyboard_pattern"]),
+        ] {
+            let violation = serde_json::to_value(check(&rule, text, None).unwrap()).unwrap();
+            let parts = violation["params"]["weakParts"].as_array().unwrap();
+            let found: Vec<_> = parts.iter().map(|part| part["kind"].as_str().unwrap()).collect();
+            assert_eq!(found, kinds, "{text}");
+            assert!(parts.iter().all(|part| part["suggestion"].is_string()));
+            assert_eq!(violation["params"]["minGuessesLog10"], 10.0);
+            assert!(!violation.to_string().to_lowercase().contains("contoso"));
         }
     }
 

@@ -5,9 +5,13 @@ use std::iter;
 use change_password::policy::Policy;
 
 use crate::codes;
+use crate::kinds::{self, Expected, Kind};
 
 const COMMON: &str = include_str!("../../data/common-passwords.txt");
 const DICEWARE: &str = include_str!("data/eff-large-wordlist.txt");
+
+/// The rules of the profile `asvs-5` on what a password is made of: any length passes.
+const ASVS: &str = "profile = \"asvs-5\"\nlength.min = 1";
 
 /// Every rule of what a password is made of, but for classes, which no passphrase keeps.
 const CONTENT: &str = r#"
@@ -20,7 +24,43 @@ const CONTENT: &str = r#"
     [words]
     common = true
     banned = ["contoso", "fabrikam", "redmond"]
+    [strength]
+    min_guesses_log10 = 10
 "#;
+
+/// Prints the rate of each kind, and fails with the list of those that are not as expected.
+#[track_caller]
+fn assert_rates(kinds: Vec<Kind>) {
+    let mut wrong = Vec::new();
+    for Kind { name, expected, passwords } in kinds {
+        let rate = percent_refused(ASVS, passwords.into_iter());
+        let (bound, holds) = match expected {
+            Expected::AtLeast(least) => (format!("at least {least}"), rate >= least),
+            Expected::AtMost(most) => (format!("at most {most}"), rate <= most),
+        };
+        let line = format!("{name}: {rate:.2}% refused ({bound})");
+        println!("{line}");
+        if !holds {
+            wrong.push(line);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_people_make_is_refused() {
+    assert_rates(kinds::bad());
+}
+
+#[test]
+fn a_language_that_is_not_built_in_is_no_worse_off_than_with_the_list_alone() {
+    assert_rates(kinds::foreign());
+}
+
+#[test]
+fn what_generators_make_is_hardly_ever_refused() {
+    assert_rates(kinds::good());
+}
 
 /// Of the passwords, how many percent are refused.
 fn percent_refused(policy: &str, passwords: impl Iterator<Item = String>) -> f64 {
@@ -61,7 +101,7 @@ fn at_least_99_percent_of_the_commonest_in_disguise_are_refused() {
     ];
     let rates = disguises.map(|(name, disguise)| {
         let commonest = COMMON.lines().take(10_000).map(disguise);
-        let rate = percent_refused("[length]\nmin = 1\n[words]\ncommon = true", commonest);
+        let rate = percent_refused(ASVS, commonest);
         println!("common passwords, {name}: {rate:.2}% refused");
         rate
     });
