@@ -126,7 +126,12 @@ fn dictionary(out: &Path) -> Result<(), Box<dyn error::Error>> {
     let entries: String = entries.iter().map(|(e, _)| format!("{}, ", packed(e))).collect();
     fs::write(out.join("dictionary-entries.rs"), format!("[{entries}]"))?;
     if env::var("DICTIONARY_REPORT").is_ok() {
-        println!("cargo::warning={} entries, {} codes, {} bytes", dictionary.0.len(), codes.len(), fst.as_fst().as_bytes().len());
+        println!(
+            "cargo::warning={} entries, {} codes, {} bytes",
+            dictionary.0.len(),
+            codes.len(),
+            fst.as_fst().as_bytes().len()
+        );
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::error::PolicyError;
 use super::personal_words::PersonalAttribute;
-use super::strength::{Language, MAX_GUESSES_LOG10};
 use super::settings::{BreachSettings, DEFAULT_ENDPOINT, OnFailure, Profile, Settings};
+use super::strength::{Language, MAX_GUESSES_LOG10};
 use crate::endpoint::is_private;
 
 /// The policy file; `password-policy.toml` documents each key.
@@ -439,11 +439,7 @@ mod tests {
             ("patterns.repeated_block", "repeated_block = true", "repeated_block = false"),
             ("words.common", "common = true", "common = false"),
             ("words.personal", "personal = [\"email\", \"username\"]", "personal = [\"username\"]"),
-            (
-                "strength.min_guesses_log10",
-                "min_guesses_log10 = 10.5",
-                "min_guesses_log10 = 9.999",
-            ),
+            ("strength.min_guesses_log10", "min_guesses_log10 = 10.5", "min_guesses_log10 = 9.999"),
             ("strength.min_guesses_log10", "min_guesses_log10 = 11", "min_guesses_log10 = 0"),
             (
                 "strength.languages",
@@ -597,7 +593,9 @@ mod tests {
         assert_eq!(codes("profile = \"nist-800-63b-4\""), blocklist);
         assert_eq!(codes("profile = \"asvs-5\""), blocklist);
         assert_eq!(
-            codes("profile = \"nist-800-63b-4\"\n[words]\ncommon = false\npersonal = []\n[strength]\nmin_guesses_log10 = 0"),
+            codes(
+                "profile = \"nist-800-63b-4\"\n[words]\ncommon = false\npersonal = []\n[strength]\nmin_guesses_log10 = 0"
+            ),
             ["too_short", "too_long", "leading_or_trailing_space", "same_as_previous"]
         );
         let cognito = base("profile = \"cognito-default\"\n[length]\nmin = 10");

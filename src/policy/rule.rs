@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::banned_words::{BannedWords, MIN_POINTS};
 use super::characters::{CharacterClass, SYMBOLS};
+use super::patterns;
 use super::personal_words::{PersonalAttribute, PersonalWords};
 use super::similarity::{differ_only_by_counter, within};
-use super::patterns;
 use super::strength::{self, Strength};
 
 /// One rule: what breaks it, under which code, and how it is told to a person.
@@ -159,7 +159,9 @@ impl Rule {
             Self::RequiresClasses(min) => json!({ "minClasses": min, "symbols": SYMBOLS }),
             Self::MaxRun(max) => json!({ "maxRun": max }),
             Self::MaxSequence(max) => json!({ "maxSequence": max }),
-            Self::MinGuesses(strength) => json!({ "minGuessesLog10": strength.min_guesses_log10() }),
+            Self::MinGuesses(strength) => {
+                json!({ "minGuessesLog10": strength.min_guesses_log10() })
+            }
             Self::NoPersonalWords(attributes) => json!({ "attributes": attributes }),
             Self::DiffersFromPrevious(min) => json!({ "minDistance": min }),
             Self::AcceptedByPool(requirement) => json!({ "requirement": requirement }),
@@ -452,7 +454,7 @@ mod tests {
                 &[
                     ("P@ssw0rd2026!", "P@ssw0rk2026!hT"),
                     ("monkey-tiger-428", "monkey-tiger-4283"),
-                    ("Kowalski1987!", "Kowalski-19h7!qx"),
+                    ("Kowalski1987!", "Kowalski-19h7!qxw"),
                     ("wtbhvqs", "wtbhvqsk"),
                     ("hvbtwq7", "7hvbtwq7"),
                     ("C0ntoso-jane.roe", "C0ntoso-jame.roke"),

@@ -8,15 +8,15 @@ use std::iter;
 use fastrand::Rng;
 
 /// Passwords of one kind, and the rate at which a policy may refuse them.
-pub struct Kind {
-    pub name: String,
-    pub expected: Expected,
-    pub passwords: Vec<String>,
+pub(crate) struct Kind {
+    pub(crate) name: String,
+    pub(crate) expected: Expected,
+    pub(crate) passwords: Vec<String>,
 }
 
 /// The least, or the most, of 100 passwords that are refused.
 #[derive(Clone, Copy)]
-pub enum Expected {
+pub(crate) enum Expected {
     AtLeast(f64),
     AtMost(f64),
 }
@@ -53,7 +53,8 @@ const BUILT_IN: [Lists; 7] = [
     lists!("pl", "Polish"),
 ];
 
-const NOT_BUILT_IN: [Lists; 3] = [lists!("cs", "Czech"), lists!("nl", "Dutch"), lists!("tr", "Turkish")];
+const NOT_BUILT_IN: [Lists; 3] =
+    [lists!("cs", "Czech"), lists!("nl", "Dutch"), lists!("tr", "Turkish")];
 
 const CLUBS: &str = include_str!("data/excerpts/clubs.txt");
 const EFF: &str = include_str!("data/eff-large-wordlist.txt");
@@ -91,26 +92,72 @@ const PASSWORD_LIKE: &str = "
 
 /// What is said to somebody dear, in each language, before a name or by itself.
 const DECLARATIONS: [&str; 14] = [
-    "iloveyou", "iloveyouforever", "imissyou", "ichliebedich", "ichliebe", "jetaime",
-    "jetaimepourtoujours", "teamo", "tequieromucho", "tiamo", "tivogliobene", "teamomuito", "euteamo",
+    "iloveyou",
+    "iloveyouforever",
+    "imissyou",
+    "ichliebedich",
+    "ichliebe",
+    "jetaime",
+    "jetaimepourtoujours",
+    "teamo",
+    "tequieromucho",
+    "tiamo",
+    "tivogliobene",
+    "teamomuito",
+    "euteamo",
     "kochamcie",
 ];
 
 /// Lines that everybody knows, as far as anybody types them.
 const LINES: [&str; 20] = [
-    "tobeornottobe", "tobeornottobethatis", "tobeornottobethatisthequestion", "maytheforcebewithyou",
-    "iamyourfather", "winteriscoming", "onceuponatime", "thequickbrownfox", "inthebeginningwas",
-    "wewillrockyou", "seinodernichtsein", "eswareinmal", "liberteegalitefraternite", "jepensedoncjesuis",
-    "hastalavistababy", "eraseunavez", "ceraunavolta", "bellaciaobellaciao", "ordemeprogresso",
+    "tobeornottobe",
+    "tobeornottobethatis",
+    "tobeornottobethatisthequestion",
+    "maytheforcebewithyou",
+    "iamyourfather",
+    "winteriscoming",
+    "onceuponatime",
+    "thequickbrownfox",
+    "inthebeginningwas",
+    "wewillrockyou",
+    "seinodernichtsein",
+    "eswareinmal",
+    "liberteegalitefraternite",
+    "jepensedoncjesuis",
+    "hastalavistababy",
+    "eraseunavez",
+    "ceraunavolta",
+    "bellaciaobellaciao",
+    "ordemeprogresso",
     "jeszczepolskaniezginela",
 ];
 
 /// Walks on a keyboard, with shift where somebody presses it.
 const WALKS: [&str; 24] = [
-    "1qaz@WSX3edc", "1qaz2wsx3edc4rfv", "!QAZ2wsx#EDC", "1QAZ2wsx3edc!", "zaq1@WSXcde3", "ZAQ!2wsx3edc",
-    "Qwertyuiop1!", "qwerty12345!A", "Qwertz12345!", "Azerty12345!", "AZERTYuiop12!", "qweASD123!@#",
-    "Qweasdzxc123!", "1q2w3e4r5t6Y!", "1Q2w3e4r5t6y!", "qawsedrfTG12!", "Asdfghjkl12#", "zxcvbnm,./1A",
-    "!@#$%^&*()1Aa", "1234qwerASDF!", "Yxcvbnm12345!", "Wxcvbn123456!", "Qaz2wsxEdc4!", "0okm9ijnBHU*",
+    "1qaz@WSX3edc",
+    "1qaz2wsx3edc4rfv",
+    "!QAZ2wsx#EDC",
+    "1QAZ2wsx3edc!",
+    "zaq1@WSXcde3",
+    "ZAQ!2wsx3edc",
+    "Qwertyuiop1!",
+    "qwerty12345!A",
+    "Qwertz12345!",
+    "Azerty12345!",
+    "AZERTYuiop12!",
+    "qweASD123!@#",
+    "Qweasdzxc123!",
+    "1q2w3e4r5t6Y!",
+    "1Q2w3e4r5t6y!",
+    "qawsedrfTG12!",
+    "Asdfghjkl12#",
+    "zxcvbnm,./1A",
+    "!@#$%^&*()1Aa",
+    "1234qwerASDF!",
+    "Yxcvbnm12345!",
+    "Wxcvbn123456!",
+    "Qaz2wsxEdc4!",
+    "0okm9ijnBHU*",
 ];
 
 fn capitalised(word: &str) -> String {
@@ -122,7 +169,8 @@ fn capitalised(word: &str) -> String {
 fn look_alikes(word: &str) -> String {
     let pairs = [('a', "@"), ('e', "3"), ('i', "1"), ('o', "0"), ('s', "$")];
     let (first, rest) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
-    let rest = pairs.iter().fold(rest.to_owned(), |rest, &(letter, sign)| rest.replacen(letter, sign, 2));
+    let rest =
+        pairs.iter().fold(rest.to_owned(), |rest, &(letter, sign)| rest.replacen(letter, sign, 2));
     format!("{first}{rest}")
 }
 
@@ -146,14 +194,19 @@ fn symbol(rng: &mut Rng) -> char {
 /// A word made to satisfy a policy: at least 12 characters of four kinds.
 fn dressed(rng: &mut Rng, word: &str) -> String {
     let mut word = word.to_owned();
-    if !word.contains(|c: char| c.is_ascii_uppercase()) || !word.contains(|c: char| c.is_ascii_lowercase()) {
+    if !word.contains(|c: char| c.is_ascii_uppercase())
+        || !word.contains(|c: char| c.is_ascii_lowercase())
+    {
         word = capitalised(&word.to_lowercase());
     }
     let year = rng.u16(1960..2027);
     let number = match rng.u8(..4) {
         0 | 1 => year.to_string(),
         2 => "123".to_owned(),
-        _ => { let count = rng.usize(1..=4); digits(rng, count) }
+        _ => {
+            let count = rng.usize(1..=4);
+            digits(rng, count)
+        }
     };
     let mark = symbol(rng);
     let mut password = match rng.u8(..5) {
@@ -176,38 +229,60 @@ fn dressed(rng: &mut Rng, word: &str) -> String {
 }
 
 /// The passwords of one kind; `seed` keeps each kind apart from the others.
-fn kind(name: impl Into<String>, expected: Expected, count: usize, make: impl Fn(&mut Rng) -> String) -> Kind {
+fn kind(
+    name: impl Into<String>,
+    expected: Expected,
+    count: usize,
+    make: impl Fn(&mut Rng) -> String,
+) -> Kind {
     let name = name.into();
-    let seed = name.bytes().fold(800_634, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+    let seed = name
+        .bytes()
+        .fold(800_634, |seed: u64, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
     let mut rng = Rng::with_seed(seed);
     Kind { name, expected, passwords: iter::repeat_with(|| make(&mut rng)).take(count).collect() }
 }
 
 /// The kinds that people make, which a policy is there to refuse.
-pub fn bad() -> Vec<Kind> {
+pub(crate) fn bad() -> Vec<Kind> {
     let mut kinds = Vec::new();
     for lists in &BUILT_IN {
         let language = lists.language;
-        kinds.push(kind(format!("a common word and more, {language}"), AtLeast(90.0), 2_000, |rng| {
-            let word = one(rng, lists.words);
-            dressed(rng, word)
-        }));
-        kinds.push(kind(format!("a given name and more, {language}"), AtLeast(90.0), 2_000, |rng| {
+        kinds.push(kind(
+            format!("a common word and more, {language}"),
+            AtLeast(90.0),
+            500,
+            |rng| {
+                let word = one(rng, lists.words);
+                dressed(rng, word)
+            },
+        ));
+        kinds.push(kind(format!("a given name and more, {language}"), AtLeast(90.0), 500, |rng| {
             let name = one(rng, lists.given);
             dressed(rng, name)
         }));
-        kinds.push(kind(format!("a family name and more, {language}"), AtLeast(90.0), 2_000, |rng| {
-            let name = one(rng, lists.family);
-            dressed(rng, name)
-        }));
+        kinds.push(kind(
+            format!("a family name and more, {language}"),
+            AtLeast(90.0),
+            500,
+            |rng| {
+                let name = one(rng, lists.family);
+                dressed(rng, name)
+            },
+        ));
         if lists.code != "en" {
-            kinds.push(kind(format!("look-alikes of a common word, {language}"), AtLeast(90.0), 1_000, |rng| {
-                let word = look_alikes(&capitalised(one(rng, lists.words)));
-                dressed(rng, &word)
-            }));
+            kinds.push(kind(
+                format!("look-alikes of a common word, {language}"),
+                AtLeast(90.0),
+                500,
+                |rng| {
+                    let word = look_alikes(&capitalised(one(rng, lists.words)));
+                    dressed(rng, &word)
+                },
+            ));
         }
     }
-    kinds.push(kind("two common English words, a digit and a symbol", AtLeast(80.0), 2_000, |rng| {
+    kinds.push(kind("two common English words, a digit and a symbol", AtLeast(80.0), 500, |rng| {
         loop {
             let words = [(); 2].map(|()| capitalised(one(rng, BUILT_IN[0].words)));
             let password = format!("{}{}{}", words.concat(), rng.digit(10), symbol(rng));
@@ -216,11 +291,11 @@ pub fn bad() -> Vec<Kind> {
             }
         }
     }));
-    kinds.push(kind("a season, a month or a week day and more", AtLeast(100.0), 2_000, |rng| {
+    kinds.push(kind("a season, a month or a week day and more", AtLeast(100.0), 500, |rng| {
         let word = one(rng, CALENDAR);
         dressed(rng, word)
     }));
-    kinds.push(kind("a password-like word and more", AtLeast(100.0), 2_000, |rng| {
+    kinds.push(kind("a password-like word and more", AtLeast(100.0), 500, |rng| {
         let word = one(rng, PASSWORD_LIKE);
         let word = if rng.bool() { look_alikes(word) } else { word.to_owned() };
         dressed(rng, &word)
@@ -233,7 +308,7 @@ pub fn bad() -> Vec<Kind> {
             _ => format!("{walk}{}", symbol(rng)),
         }
     }));
-    kinds.push(kind("a phrase and more", AtLeast(90.0), 1_000, |rng| match rng.u8(..3) {
+    kinds.push(kind("a phrase and more", AtLeast(90.0), 500, |rng| match rng.u8(..3) {
         0 => {
             let line = pick(rng, &LINES);
             dressed(rng, line)
@@ -248,7 +323,7 @@ pub fn bad() -> Vec<Kind> {
             dressed(rng, &phrase)
         }
     }));
-    kinds.push(kind("a football club and more", AtLeast(90.0), 1_000, |rng| {
+    kinds.push(kind("a football club and more", AtLeast(90.0), 500, |rng| {
         let club = one(rng, CLUBS);
         dressed(rng, club)
     }));
@@ -257,14 +332,14 @@ pub fn bad() -> Vec<Kind> {
 
 /// Words of languages that are not built in, with the rates at which the list of common passwords
 /// and its disguises, which the estimate replaced, refused these very passwords.
-pub fn foreign() -> Vec<Kind> {
+pub(crate) fn foreign() -> Vec<Kind> {
     let rates = [21.4, 44.3, 7.7];
     NOT_BUILT_IN
         .iter()
         .zip(rates)
         .map(|(lists, before)| {
             let name = format!("a common word or name and more, {}", lists.language);
-            kind(name, AtLeast(before), 2_000, |rng| {
+            kind(name, AtLeast(before), 500, |rng| {
                 let list = pick(rng, &[lists.words, lists.given, lists.family]);
                 let word = one(rng, list);
                 dressed(rng, word)
@@ -279,7 +354,13 @@ fn random(rng: &mut Rng, from: &[u8], length: usize) -> String {
     iter::repeat_with(|| char::from(from[rng.usize(..from.len())])).take(length).collect()
 }
 
-fn passphrase(rng: &mut Rng, list: &[&str], words: usize, separator: &str, capitals: bool) -> String {
+fn passphrase(
+    rng: &mut Rng,
+    list: &[&str],
+    words: usize,
+    separator: &str,
+    capitals: bool,
+) -> String {
     let words: Vec<String> = (0..words)
         .map(|_| {
             let word = list[rng.usize(..list.len())];
@@ -290,8 +371,8 @@ fn passphrase(rng: &mut Rng, list: &[&str], words: usize, separator: &str, capit
 }
 
 /// The kinds that generators make, which nothing should refuse.
-pub fn good() -> Vec<Kind> {
-    const COUNT: usize = 10_000;
+pub(crate) fn good() -> Vec<Kind> {
+    const COUNT: usize = 2_000;
     let eff: Vec<&str> = EFF.lines().collect();
     let all: Vec<u8> = (b'!'..=b'~').collect();
     let most = AtMost(0.1);
@@ -301,7 +382,8 @@ pub fn good() -> Vec<Kind> {
             passphrase(rng, &eff, 4, separator, false)
         }),
         kind("Bitwarden, passphrase: three words and a digit", most, COUNT, |rng| {
-            let mut words: Vec<String> = (0..3).map(|_| passphrase(rng, &eff, 1, "", true)).collect();
+            let mut words: Vec<String> =
+                (0..3).map(|_| passphrase(rng, &eff, 1, "", true)).collect();
             let with_digit = rng.usize(..3);
             words[with_digit].push(rng.digit(10));
             words.join("-")
@@ -318,7 +400,8 @@ pub fn good() -> Vec<Kind> {
             let ends = [5, 7, 12, 14, 19];
             characters[pick(rng, &ends)] = rng.digit(10);
             let large = iter::repeat_with(|| rng.usize(..characters.len()));
-            let large = large.take(1_000).find(|at| characters[*at].is_ascii_lowercase()).unwrap_or(0);
+            let large =
+                large.take(1_000).find(|at| characters[*at].is_ascii_lowercase()).unwrap_or(0);
             characters[large].make_ascii_uppercase();
             characters.into_iter().collect()
         }),
@@ -326,8 +409,12 @@ pub fn good() -> Vec<Kind> {
             let letters = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
             random(rng, letters, 15)
         }),
-        kind("KeePass: 128 bits in hexadecimal", most, COUNT, |rng| random(rng, b"0123456789abcdef", 32)),
-        kind("random: 14 lower-case letters and digits", most, COUNT, |rng| random(rng, LOWER_DIGITS, 14)),
+        kind("KeePass: 128 bits in hexadecimal", most, COUNT, |rng| {
+            random(rng, b"0123456789abcdef", 32)
+        }),
+        kind("random: 14 lower-case letters and digits", most, COUNT, |rng| {
+            random(rng, LOWER_DIGITS, 14)
+        }),
         kind("random: 20 digits", most, COUNT, |rng| random(rng, b"0123456789", 20)),
         kind("random: 12 of all classes", most, COUNT, |rng| random(rng, &all, 12)),
         kind("random: 16 of all classes", most, COUNT, |rng| random(rng, &all, 16)),

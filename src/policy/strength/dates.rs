@@ -15,9 +15,6 @@ const DATE: Cost = 4_470;
 /// The separators of a date; there are about four.
 const SEPARATED: Cost = 600;
 
-/// The longest date: `24-12-2026`.
-pub(super) const LONGEST: usize = 10;
-
 /// Calls `found` with the length, in code points, and the cost of each date that the text begins with.
 pub(super) fn dates(text: &[char], mut found: impl FnMut(usize, Cost)) {
     let digits = Digits(text);

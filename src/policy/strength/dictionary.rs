@@ -16,8 +16,10 @@ static DICTIONARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dictionary.
 static ENTRIES: &[u16] = &include!(concat!(env!("OUT_DIR"), "/dictionary-entries.rs"));
 
 /// The guesses that each class of ranks takes: the middle of the class, in `build.rs`'s order.
-const RANK_COSTS: [u16; 15] =
-    [400, 850, 1_150, 1_500, 1_850, 2_150, 2_500, 2_850, 3_150, 3_400, 3_650, 3_900, 4_100, 4_350, 4_600];
+const RANK_COSTS: [u16; 15] = [
+    400, 850, 1_150, 1_500, 1_850, 2_150, 2_500, 2_850, 3_150, 3_400, 3_650, 3_900, 4_100, 4_350,
+    4_600,
+];
 
 /// Each character that is read as a letter that it is not: at most two ways to write that letter.
 pub(super) const LOOK_ALIKE: Cost = 200;
@@ -79,14 +81,15 @@ impl Dictionary {
     }
 
     /// Calls `found` with each word that the characters spell from the first one on, and returns how
-    /// many steps that took.
+    /// many steps along the FST that took: `most` and a few.
     pub(super) fn words<'t>(
         &self,
         characters: impl Iterator<Item = &'t char> + Clone,
         languages: Languages,
+        most: usize,
         mut found: impl FnMut(Found),
     ) -> usize {
-        let mut walk = Walk { dictionary: self, languages, found: &mut found, steps: 0 };
+        let mut walk = Walk { dictionary: self, languages, found: &mut found, steps: 0, most };
         walk.on(characters, self.fst.root(), Output::zero(), 0, 0);
         walk.steps
     }
@@ -102,6 +105,7 @@ struct Walk<'a, F> {
     languages: Languages,
     found: &'a mut F,
     steps: usize,
+    most: usize,
 }
 
 impl<'a, F: FnMut(Found)> Walk<'a, F> {
@@ -122,6 +126,9 @@ impl<'a, F: FnMut(Found)> Walk<'a, F> {
             }
         }
         let Some(&c) = rest.next() else { return };
+        if self.steps >= self.most {
+            return;
+        }
         let mut read = |reading: &str, cost: Cost| {
             if let Some((node, output)) = self.step(node, output, reading) {
                 self.on(rest.clone(), node, output, length + 1, cost);
@@ -136,7 +143,12 @@ impl<'a, F: FnMut(Found)> Walk<'a, F> {
         }
     }
 
-    fn step(&mut self, node: Node<'a>, output: Output, letters: &str) -> Option<(Node<'a>, Output)> {
+    fn step(
+        &mut self,
+        node: Node<'a>,
+        output: Output,
+        letters: &str,
+    ) -> Option<(Node<'a>, Output)> {
         letters.bytes().try_fold((node, output), |(node, output), byte| {
             self.steps += 1;
             let transition = node.transition(node.find_input(byte)?);

@@ -1,5 +1,8 @@
 //! Walks on a keyboard: along rows, columns and diagonals, with shift or without.
 
+use zeroize::{Zeroize, Zeroizing};
+
+use super::super::normalize::secret;
 use super::cost::Cost;
 
 /// A layout: its four rows without shift and with it. What is at the same place of two rows lies one
@@ -62,6 +65,19 @@ struct Key {
     shift: bool,
 }
 
+impl Key {
+    /// How many rows down and columns to the right of another key.
+    fn from(self, other: Self) -> (i8, i8) {
+        (self.row - other.row, self.column - other.column)
+    }
+}
+
+impl Zeroize for Key {
+    fn zeroize(&mut self) {
+        *self = Self { row: 0, column: 0, shift: false };
+    }
+}
+
 /// For each layout, the key of each character of Latin-1: row, column and shift in a byte; 255 where
 /// there is none.
 static KEYS: [[u8; 256]; LAYOUTS.len()] = {
@@ -97,45 +113,60 @@ const fn put(keys: &mut [u8; 256], row: &[u8], place: u8) {
     }
 }
 
-fn key(layout: &[u8; 256], c: char) -> Option<Key> {
-    let lower = c.to_lowercase().next().unwrap_or(c);
-    let place = CYRILLIC.chars().position(|letter| letter == lower).filter(|_| !c.is_ascii());
-    let typed = place.map_or(c, |place| CYRILLIC_KEYS[place].into());
-    let place = *layout.get(u32::from(typed) as usize)?;
-    let shift = place & 16 > 0 || lower != c && !c.is_ascii();
-    (place != 255).then(|| Key { row: (place >> 5).cast_signed(), column: (place & 15).cast_signed(), shift })
+/// The key of a character, on the layout of these keys.
+fn key(keys: &[u8; 256], c: char) -> Option<Key> {
+    let (typed, is_cyrillic) = match c {
+        'А'..='я' => {
+            let lower = c.to_lowercase().next().unwrap_or(c);
+            let place = CYRILLIC.chars().position(|letter| letter == lower)?;
+            (CYRILLIC_KEYS[place].into(), true)
+        }
+        _ => (c, false),
+    };
+    let place = *keys.get(u32::from(typed) as usize)?;
+    let shift = place & 16 > 0 || is_cyrillic && c.is_uppercase();
+    let row = (place >> 5).cast_signed();
+    (place != 255).then(|| Key { row, column: (place & 15).cast_signed(), shift })
 }
 
-/// Calls `found` with the length, in code points, and the cost of each walk from the first character on.
-pub(super) fn walks(text: &[char], mut found: impl FnMut(usize, Cost)) {
-    let text = &text[..text.len().min(LONGEST)];
-    for layout in &KEYS {
-        let mut keys = text.iter().map_while(|&c| key(layout, c));
-        let Some(first) = keys.next() else { continue };
-        let (mut stroke, mut last) = (first, first);
-        let (mut step, mut step_before) = (None, None);
-        let mut cost = START;
-        for (key, length) in keys.zip(2..) {
-            let to = (key.row - last.row, key.column - last.column);
-            let beside = (key.row - stroke.row, key.column - stroke.column);
-            if is_neighbour(to) {
-                if step.is_some_and(|step| step != to) {
-                    cost += if step_before == Some(to) { TURN_BACK } else { TURN };
-                    stroke = last;
+/// The keys of a text on each layout.
+pub(super) struct Walks([Zeroizing<Vec<Option<Key>>>; LAYOUTS.len()]);
+
+impl Walks {
+    pub(super) fn new(text: &[char]) -> Self {
+        Self(KEYS.each_ref().map(|keys| secret(text.len(), text.iter().map(|&c| key(keys, c)))))
+    }
+
+    /// Calls `found` with the length, in code points, and the cost of each walk from a place on.
+    pub(super) fn find(&self, place: usize, mut found: impl FnMut(usize, Cost)) {
+        for text in &self.0 {
+            let mut keys = text[place..].iter().take(LONGEST).map_while(|key| *key);
+            let Some(first) = keys.next() else { continue };
+            let (mut stroke, mut last) = (first, first);
+            let (mut step, mut step_before) = (None, None);
+            let mut cost = START;
+            for (key, length) in keys.zip(2..) {
+                let to = key.from(last);
+                if is_neighbour(to) {
+                    if step.is_some_and(|step| step != to) {
+                        cost += if step_before == Some(to) { TURN_BACK } else { TURN };
+                        stroke = last;
+                    }
+                    (step_before, step) = (step, Some(to));
+                } else if length > SHORTEST && matches!(key.from(stroke), (0, -1 | 1) | (-1 | 1, 0))
+                {
+                    cost += NEXT_STROKE;
+                    stroke = key;
+                } else {
+                    break;
                 }
-                (step_before, step) = (step, Some(to));
-            } else if length > SHORTEST && matches!(beside, (0, -1 | 1) | (-1 | 1, 0)) {
-                cost += NEXT_STROKE;
-                stroke = key;
-            } else {
-                break;
-            }
-            if key.shift != last.shift {
-                cost += SHIFT;
-            }
-            last = key;
-            if length >= SHORTEST {
-                found(length, cost);
+                if key.shift != last.shift {
+                    cost += SHIFT;
+                }
+                last = key;
+                if length >= SHORTEST {
+                    found(length, cost);
+                }
             }
         }
     }

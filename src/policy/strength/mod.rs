@@ -28,6 +28,7 @@ use super::normalize::{looks_like, plain, secret, secret_text};
 use super::personal_words::PersonalWords;
 use cost::{Cost, GUESSES_10};
 use dictionary::{Dictionary, LOOK_ALIKE};
+use keyboard::Walks;
 
 /// One part more: the attacker also has to try what is put together, and in which order.
 const PART: Cost = 477;
@@ -44,6 +45,22 @@ const MIXED_CASE: Cost = 500;
 /// The highest cost of letter case.
 const ANY_CASE: Cost = 2_300;
 
+/// The most that an estimate says. Where no division can be cheaper any more, it stops.
+const MOST: Cost = 20_000;
+
+/// After how many places it is looked whether the estimate can stop.
+const LOOK_EVERY: usize = 8;
+
+/// The most steps along the dictionary for one text; after them no more words are found.
+///
+/// It bounds the time. A usual password takes some hundred, the worst of
+/// the corpus below a thousand; only a
+/// long text of little but look-alikes takes more.
+const STEPS: usize = 4_096;
+
+/// The longest entry of the dictionary, in code points.
+const LONGEST_WORD: usize = 35;
+
 /// A word read backwards.
 const BACKWARDS: Cost = 300;
 
@@ -56,13 +73,13 @@ const REPEAT: Cost = 1_000;
 /// The shortest repetition, in code points: two characters turn up twice by chance.
 const SHORTEST_REPEAT: usize = 3;
 
-/// How far before a place a repetition is looked for, and the longest, in code points.
+/// How far before a place a repetition is looked for, in code points.
 const REPEAT_WINDOW: usize = 64;
 
 /// A character several times in a row, beside the character.
 const RUN: Cost = 400;
 
-/// A sequence from one of its usual ends on (a, z, 0, 1, 9), and from elsewhere.
+/// A sequence of digits or from one end of the alphabet on, and another.
 const SEQUENCE: Cost = 1_200;
 const INNER_SEQUENCE: Cost = 2_000;
 
@@ -173,6 +190,9 @@ pub(super) struct Estimate {
     pub(super) cost: u32,
     /// The kinds of its parts, none of them twice.
     pub(super) kinds: BTreeSet<Kind>,
+    /// The steps along the dictionary that it took, at most [`STEPS`] and a few for each division.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a test bounds the work by it"))]
+    steps: usize,
 }
 
 /// The rule on guesses: the fewest, the languages, and the organisation's words.
@@ -206,7 +226,7 @@ impl Strength {
     /// A banned word is told as a common word: the rule on banned words alone tells of them.
     pub(super) fn weak_parts(&self, text: &str, personal: &PersonalWords) -> Option<Vec<WeakPart>> {
         let own = OwnWords::new(Some(&self.banned), personal);
-        let Estimate { cost, kinds } = estimate(text, self.languages, &own);
+        let Estimate { cost, kinds, .. } = estimate(text, self.languages, &own);
         let part = |kind: Kind| WeakPart { kind, suggestion: kind.suggestion() };
         (cost < self.min).then(|| kinds.into_iter().map(part).collect())
     }
@@ -220,6 +240,12 @@ pub(super) fn guesses_log10(
 ) -> f64 {
     let own = OwnWords::new(None, personal);
     f64::from(estimate(text, Languages::new(languages), &own).cost) / f64::from(GUESSES_10)
+}
+
+impl Estimate {
+    fn most(steps: usize) -> Self {
+        Self { cost: MOST, kinds: BTreeSet::new(), steps }
+    }
 }
 
 /// The words of the organisation and of the user, in the order of their first letters.
@@ -264,21 +290,22 @@ impl<'a> OwnWords<'a> {
 
 /// Estimates the guesses for a password of at most 256 code points.
 ///
-/// A longer one takes as many as its characters do; no function that Cognito serves takes it.
+/// A longer one is not looked at: Cognito takes none.
 pub(super) fn estimate(password: &str, languages: Languages, own: &OwnWords<'_>) -> Estimate {
     let text = Text::new(password);
     if text.folded.len() > COGNITO_MAX_LENGTH {
-        let cost = text.written.iter().map(|&c| character(c)).sum();
-        return Estimate { cost, kinds: BTreeSet::new() };
+        return Estimate::most(0);
     }
     let whole = Division::cheapest(&text, languages, own);
-    let joined = text.most_frequent_separator().map(|separator| {
+    let joined = text.separator().map(|separator| {
         let joined = Division::cheapest(&text.without(separator), languages, own);
-        Estimate { cost: joined.cost + SEPARATOR + PART, ..joined }
+        let cost = (joined.cost + SEPARATOR + PART).min(MOST);
+        Estimate { cost, steps: joined.steps + whole.steps, ..joined }
     });
     match joined {
         Some(joined) if joined.cost < whole.cost => joined,
-        _ => whole,
+        Some(joined) => Estimate { steps: joined.steps, ..whole },
+        None => whole,
     }
 }
 
@@ -298,9 +325,7 @@ impl Text {
     fn new(password: &str) -> Self {
         let length = password.len();
         let pairs = || {
-            password.chars().filter_map(|c| {
-                Some((c, plain(c.encode_utf8(&mut [0; 4])).next()?))
-            })
+            password.chars().filter_map(|c| Some((c, plain(c.encode_utf8(&mut [0; 4])).next()?)))
         };
         Self {
             written: secret(length, pairs().map(|(c, _)| c)),
@@ -308,12 +333,17 @@ impl Text {
         }
     }
 
-    /// The symbol or space that is there most often, at least twice, or once between letters.
-    fn most_frequent_separator(&self) -> Option<char> {
-        let count = |separator: char| self.folded.iter().filter(|c| **c == separator).count();
-        let candidates: BTreeSet<char> =
-            self.folded.iter().copied().filter(|c| !c.is_alphanumeric()).collect();
-        candidates.into_iter().map(|c| (count(c), c)).filter(|(n, _)| *n > 1).max().map(|(_, c)| c)
+    /// The symbol or space that stands between two letters or digits most often, and at least twice.
+    fn separator(&self) -> Option<char> {
+        let between = self.folded.windows(3).filter(|around| {
+            !around[1].is_alphanumeric()
+                && around[0].is_alphanumeric()
+                && around[2].is_alphanumeric()
+        });
+        let mut separators = secret(self.folded.len(), between.map(|around| around[1]));
+        separators.sort_unstable();
+        let most = separators.chunk_by(char::eq).max_by_key(|same| same.len())?;
+        (most.len() > 1).then_some(most[0])
     }
 
     fn without(&self, separator: char) -> Self {
@@ -329,6 +359,10 @@ impl Text {
 /// The cheapest division of a text up to each place.
 struct Division<'t> {
     text: &'t Text,
+    dictionary: Dictionary,
+    languages: Languages,
+    /// The steps along the dictionary that are left.
+    steps: usize,
     /// How many letters are large before each place.
     capitals: Vec<u16>,
     /// How many characters are letters before each place.
@@ -363,30 +397,42 @@ impl<'t> Division<'t> {
             text,
             capitals: counts(|c| c.is_uppercase()),
             letters: counts(|c| c.is_alphabetic()),
+            dictionary: Dictionary::new(),
+            languages,
+            steps: STEPS,
             best: vec![UNREACHED; length + 1],
             loose: vec![UNREACHED; length + 1],
         };
         division.best[0].cost = 0;
-        let dictionary = Dictionary::new();
         let repeats = text.repeats();
+        let walks = Walks::new(&text.written);
         for place in 0..length {
-            division.settle(place, &dictionary, languages);
-            division.extend(place, &dictionary, languages, repeats[place], own);
+            division.settle(place);
+            division.extend(place, repeats[place], &walks, own);
+            if place % LOOK_EVERY == 0 && division.ahead(place) >= MOST {
+                return Estimate::most(STEPS - division.steps);
+            }
         }
-        division.settle(length, &dictionary, languages);
+        division.settle(length);
         division.estimate()
     }
 
     /// Decides the cheapest division up to a place that all parts from before it have reached.
-    fn settle(&mut self, place: usize, dictionary: &Dictionary, languages: Languages) {
-        let mut found = Vec::new();
-        dictionary.words(self.text.folded[..place].iter().rev(), languages, |word| {
-            if word.length >= SHORTEST_BACKWARDS {
-                found.push(word);
+    fn settle(&mut self, place: usize) {
+        let text = &self.text.folded;
+        // Backwards from the end of letters only: within them it would double the work.
+        if text.get(place).is_none_or(|c| !c.is_alphabetic()) {
+            let mut found = Vec::new();
+            let back = text[..place].iter().rev();
+            let steps = self.dictionary.words(back, self.languages, self.steps, |word| {
+                if word.length >= SHORTEST_BACKWARDS {
+                    found.push(word);
+                }
+            });
+            self.steps = self.steps.saturating_sub(steps);
+            for word in found {
+                self.reach(place - word.length, word.length, word.cost + BACKWARDS, word.kind);
             }
-        });
-        for word in found {
-            self.reach(place - word.length, word.length, word.cost + BACKWARDS, word.kind);
         }
         if self.loose[place].cost < self.best[place].cost {
             self.best[place] = self.loose[place];
@@ -394,14 +440,7 @@ impl<'t> Division<'t> {
     }
 
     /// Reaches on from a place with each part that begins there.
-    fn extend(
-        &mut self,
-        place: usize,
-        dictionary: &Dictionary,
-        languages: Languages,
-        repeat: usize,
-        own: &OwnWords<'_>,
-    ) {
+    fn extend(&mut self, place: usize, repeat: usize, walks: &Walks, own: &OwnWords<'_>) {
         let text = self.text;
         let (written, folded) = (&text.written[place..], &text.folded[place..]);
         // Characters without a pattern: one part, however many.
@@ -414,18 +453,36 @@ impl<'t> Division<'t> {
             Step { cost: begins, start: place, kind: None }
         };
 
-        dictionary.words(folded.iter(), languages, |word| {
+        if repeat > SHORTEST_REPEAT {
+            self.reach(place, repeat, REPEAT, Kind::Repeat);
+        }
+        // All that begins here has begun before, where it could be taken as well.
+        if repeat >= LONGEST_WORD {
+            return;
+        }
+        for length in SHORTEST_REPEAT..=repeat {
+            self.reach(place, length, REPEAT, Kind::Repeat);
+        }
+
+        let mut found = Vec::new();
+        let (dictionary, languages) = (&self.dictionary, self.languages);
+        let steps = dictionary.words(folded.iter(), languages, self.steps, |word| found.push(word));
+        self.steps = self.steps.saturating_sub(steps);
+        for word in found {
             self.reach(place, word.length, word.cost, word.kind);
-        });
+        }
         own.find(folded, |length, cost, kind| self.reach(place, length, cost, kind));
-        keyboard::walks(written, |length, cost| {
+        walks.find(place, |length, cost| {
             self.reach_plain(place, length, cost, Kind::KeyboardPattern);
         });
         dates::dates(folded, |length, cost| self.reach_plain(place, length, cost, Kind::Date));
         sequences(folded, |length, cost, kind| self.reach(place, length, cost, kind));
-        for length in SHORTEST_REPEAT..=repeat {
-            self.reach(place, length, REPEAT, Kind::Repeat);
-        }
+    }
+
+    /// The cheapest of all that goes on after a place: nothing that ends later is cheaper.
+    fn ahead(&self, place: usize) -> Cost {
+        let reached = self.best[place + 1..].iter().map(|step| step.cost);
+        reached.min().unwrap_or(Cost::MAX).min(self.loose[place + 1].cost)
     }
 
     /// What a part costs beside the part, by where it begins.
@@ -477,7 +534,7 @@ impl<'t> Division<'t> {
         if kinds.is_empty() {
             kinds.insert(Kind::FewCharacters);
         }
-        Estimate { cost, kinds }
+        Estimate { cost: cost.min(MOST), kinds, steps: STEPS - self.steps }
     }
 }
 
@@ -492,7 +549,7 @@ impl Text {
             let mut same = 0;
             for place in (distance..length).rev() {
                 same = if text[place] == text[place - distance] { same + 1 } else { 0 };
-                longest[place] = longest[place].max(same.min(REPEAT_WINDOW));
+                longest[place] = longest[place].max(same);
             }
         }
         longest
@@ -534,7 +591,7 @@ fn sequences(text: &[char], mut found: impl FnMut(usize, Cost, Kind)) {
             found(length, character(text[0]) + RUN, Kind::Repeat);
         }
     } else if first.abs() <= 2 {
-        let usual = matches!(text[0], 'a' | 'z' | '0' | '1' | '9');
+        let usual = matches!(text[0], 'a' | 'z' | '0'..='9');
         let cost = if usual { SEQUENCE } else { INNER_SEQUENCE };
         let cost = if first.abs() == 1 { cost } else { cost + PART };
         for length in 3..=longest {
@@ -548,6 +605,206 @@ fn sequences(text: &[char], mut found: impl FnMut(usize, Cost, Kind)) {
         let longest = (2..).take_while(goes_on).count() + 4;
         for length in 6..=longest {
             found(length, TWO_SEQUENCES, Kind::Sequence);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::personal_words::PersonalAttribute;
+    use super::*;
+
+    const PASSWORDS: &str = include_str!("../../../data/common-passwords.txt");
+
+    fn of(text: &str, banned: &[&str], user_name: &str) -> Estimate {
+        let banned = BannedWords::new(banned).unwrap();
+        let personal = PersonalWords::new([(PersonalAttribute::UserName, user_name)]);
+        let own = OwnWords::new(Some(&banned), &personal);
+        estimate(text, Languages::new(&Language::ALL.into()), &own)
+    }
+
+    fn cost(text: &str) -> Cost {
+        of(text, &[], "").cost
+    }
+
+    #[track_caller]
+    fn assert_kinds(text: &str, expected: &[Kind]) {
+        let found = of(text, &[], "").kinds;
+        assert_eq!(found, expected.iter().copied().collect(), "{text}");
+    }
+
+    #[test]
+    fn each_kind_of_part_is_found() {
+        use Kind::{
+            CommonPassword, CommonWord, Date, FewCharacters, KeyboardPattern, Name, Repeat,
+            Sequence,
+        };
+        for (text, kinds) in [
+            ("dragon", &[CommonPassword][..]),
+            ("Einfach", &[CommonWord]),
+            ("einfachkowalska", &[CommonWord, Name]),
+            ("Frühling2025", &[CommonWord, Date]),
+            ("24.12.1987", &[Date]),
+            ("1987-12-24", &[Date]),
+            ("31121953", &[Date]),
+            ("zaq1@WSXcde3", &[KeyboardPattern]),
+            ("!QAZ@WSX#EDC", &[KeyboardPattern]),
+            ("йцукенгшщ", &[KeyboardPattern]),
+            ("qsdfghjklm", &[KeyboardPattern]),
+            ("tzuiopü", &[KeyboardPattern]),
+            ("jklmnopqrst", &[Sequence]),
+            ("8765432", &[Sequence]),
+            ("a1b2c3d4e5f6", &[Sequence]),
+            ("☃☃☃☃☃☃☃☃", &[Repeat]),
+            ("wtbwtbwtb", &[Repeat]),
+            ("wtbhv", &[FewCharacters]),
+        ] {
+            assert_kinds(text, kinds);
+        }
+    }
+
+    #[test]
+    fn a_disguise_adds_little_to_a_word() {
+        let word = cost("einfach");
+        for disguise in [
+            "Einfach",
+            "EINFACH",
+            "einfacH",
+            "e1nf@ch",
+            "hcafnie",
+            "e-i-n-f-a-c-h",
+            "e i n f a c h",
+            "einfacheinfach",
+            "einfach!!!!",
+        ] {
+            let cost = cost(disguise);
+            assert!((word + 100..=word + 2_000).contains(&cost), "{disguise}: {cost}");
+        }
+        // A letter and what it is written as are the same word.
+        for (one, other) in [
+            ("zürich", "zurich"),
+            ("straße", "strasse"),
+            ("łódź", "lodz"),
+            ("ｅｉｎｆａｃｈ", "einfach"),
+        ] {
+            assert_eq!(cost(one), cost(other), "{one}");
+        }
+    }
+
+    #[test]
+    fn the_commoner_a_word_the_fewer_guesses_it_takes() {
+        for (commoner, rarer) in [
+            ("password", "octopus"),
+            ("always", "cantilever"),
+            ("und", "schadenfreude"),
+            ("kowalski", "brzozowska"),
+        ] {
+            assert!(cost(commoner) < cost(rarer), "{commoner} {rarer}");
+        }
+    }
+
+    #[test]
+    fn a_language_that_is_not_configured_has_no_words() {
+        let own = OwnWords(Vec::new());
+        let in_languages = |text, languages: &[Language]| {
+            let languages = languages.iter().copied().collect();
+            estimate(text, Languages::new(&languages), &own).cost
+        };
+        let polish = "przedsiebiorstwo";
+        assert!(in_languages("najlepszego", &[Language::Pl]) < 5_000);
+        assert!(in_languages("najlepszego", &[Language::De, Language::En]) > 8_000);
+        assert!(in_languages(polish, &[]) > 15_000);
+        // Common passwords are tried everywhere.
+        assert!(in_languages("dragon", &[]) < 2_000);
+    }
+
+    #[test]
+    fn the_words_of_the_organisation_and_of_the_user_are_known_in_disguise() {
+        let unknown = cost("fabrikam-zyxomvqa");
+        let banned = of("F@brik4m-zyxomvqa", &["fabrikam"], "");
+        let personal = of("fabrikam-Zyx0mvqa", &[], "zyxomvqa");
+        assert!(
+            banned.cost + 2_000 < unknown && personal.cost + 2_000 < unknown,
+            "{banned:?} {personal:?} {unknown}"
+        );
+        assert!(banned.kinds.contains(&Kind::CommonWord));
+        assert!(personal.kinds.contains(&Kind::PersonalWord));
+    }
+
+    #[test]
+    fn every_entry_of_the_list_is_a_common_password_whatever_its_case_and_width() {
+        assert_eq!(PASSWORDS.lines().count(), 55_511);
+        for entry in PASSWORDS.lines() {
+            assert!(is_common_password(entry), "{entry}");
+        }
+        for other in ["PaSsWoRd", "Pássword", "ｐａｓｓｗｏｒｄ", "Пароль"] {
+            assert!(is_common_password(other), "{other}");
+        }
+        for other in ["", "passwodr", "password!x", "p4ssw0rdd", "einfach", "密码🔑"] {
+            assert!(!is_common_password(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn no_word_is_longer_than_the_longest() {
+        let lists = ["en", "de", "fr", "es", "it", "pt", "pl", "expected"].map(|name| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/words");
+            std::fs::read_to_string(format!("{folder}/{name}.txt")).unwrap()
+        });
+        let words = lists.iter().flat_map(|list| list.split_whitespace()).chain(PASSWORDS.lines());
+        assert_eq!(words.map(|word| word.chars().count()).max(), Some(LONGEST_WORD));
+    }
+
+    #[test]
+    fn more_than_256_code_points_are_not_estimated() {
+        assert!(cost(&"a".repeat(256)) < 5_000);
+        assert_eq!(of(&"a".repeat(257), &[], ""), Estimate::most(0));
+    }
+
+    /// The guesses if every character is tried.
+    fn brute_force(text: &str) -> Cost {
+        text.chars().map(character).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn an_estimate_is_bounded_in_result_and_in_work(
+            text in prop_oneof![
+                "\\PC{0,256}",
+                "[1!@03$5]{0,256}",
+                "[il1!|]{0,256}",
+                "([a-z]{1,9}[0-9!@]{0,3}){0,30}",
+                "(1!|@0|l){0,128}",
+            ],
+        ) {
+            let Estimate { cost, steps, .. } = of(&text, &[], "");
+            prop_assert!(cost <= MOST && cost <= brute_force(&text));
+            // The last walk of each of the two divisions may exceed what is left by a few.
+            prop_assert!(steps <= 2 * STEPS + 1_000, "{} steps", steps);
+        }
+
+        #[test]
+        fn a_word_more_never_raises_the_estimate(
+            word in "[a-z1@]{4,9}",
+            text in "[a-z1@A-Z -]{0,40}",
+        ) {
+            let text = format!("{text}{word}");
+            let known = of(&text, &[], "").cost;
+            prop_assert!(of(&text, &[&word], "").cost <= known);
+            prop_assert!(of(&text, &[], &word).cost <= known);
+        }
+
+        #[test]
+        fn letter_case_never_lowers_the_estimate_of_letters(text in "[a-zA-Z]{0,30}") {
+            prop_assert!(cost(&text.to_lowercase()) <= cost(&text));
+        }
+
+        #[test]
+        fn twice_the_same_is_little_more_than_once(text in "[ -~]{3,60}") {
+            let (once, twice) = (cost(&text), cost(&text.repeat(2)));
+            prop_assert!(twice <= once + REPEAT + PART + ANY_CASE, "{} {}", once, twice);
         }
     }
 }
