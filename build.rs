@@ -60,7 +60,8 @@ struct Dictionary(BTreeMap<String, Entry>);
 
 impl Dictionary {
     fn add(&mut self, word: &str, rank: usize, kind: u32, languages: u32) {
-        let rank = RANKS.iter().position(|last| rank <= *last).unwrap_or(RANKS.len() - 1) as u32;
+        let rank = RANKS.iter().position(|last| rank <= *last);
+        let rank = rank.and_then(|class| class.try_into().ok()).expect("RANKS has one for each");
         let new = Entry { rank, kind, languages, password: kind == PASSWORD };
         let entry = self.0.entry(word.to_owned()).or_insert(new);
         let better = if new.rank < entry.rank { new } else { *entry };
@@ -105,6 +106,7 @@ fn dictionary(out: &Path) -> Result<(), Box<dyn error::Error>> {
         }
         rank += line.split(' ').count();
         for word in line.split(' ') {
+            assert!(word.bytes().all(|b| b.is_ascii_graphic()), "{word} in {line}");
             dictionary.add(word, rank, kind, languages);
         }
     }
@@ -125,13 +127,5 @@ fn dictionary(out: &Path) -> Result<(), Box<dyn error::Error>> {
     };
     let entries: String = entries.iter().map(|(e, _)| format!("{}, ", packed(e))).collect();
     fs::write(out.join("dictionary-entries.rs"), format!("[{entries}]"))?;
-    if env::var("DICTIONARY_REPORT").is_ok() {
-        println!(
-            "cargo::warning={} entries, {} codes, {} bytes",
-            dictionary.0.len(),
-            codes.len(),
-            fst.as_fst().as_bytes().len()
-        );
-    }
     Ok(())
 }

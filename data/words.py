@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes words/*.txt out of the packages that README.md names, all in this folder.
 
-    npm pack @zxcvbn-ts/language-{en,fr,es-es,pt-br}@… @zxcvbn-ts/language-{de,it,pl}@3.0.2
+    npm pack @zxcvbn-ts/language-{en,pt-br}@4.1.1 @zxcvbn-ts/language-{fr,es-es}@4.1.2 \\
+        @zxcvbn-ts/language-{de,it,pl}@3.0.2
     ./words.py
 """
 
@@ -9,11 +10,9 @@ import itertools
 import json
 import pathlib
 import re
-import sys
 import tarfile
 import unicodedata
 
-FOLDER = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 HERE = pathlib.Path(__file__).parent
 
 PACKAGES = {
@@ -54,7 +53,7 @@ def ranked(*lists):
 
 
 def write(language, package):
-    with tarfile.open(FOLDER / f"zxcvbn-ts-language-{package}.tgz") as tar:
+    with tarfile.open(HERE / f"zxcvbn-ts-language-{package}.tgz") as tar:
         def read(name):
             member = next((m for m in tar.getmembers() if m.name == f"package/src/{name}.json"), None)
             return [w.strip() for w in json.load(tar.extractfile(member))] if member else []
