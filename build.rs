@@ -125,7 +125,7 @@ fn dictionary(out: &Path) -> Result<(), Box<dyn error::Error>> {
     let packed = |entry: &Entry| {
         entry.rank | entry.kind << 4 | entry.languages << 6 | u32::from(entry.password) << 14
     };
-    let entries: String = entries.iter().map(|(e, _)| format!("{}, ", packed(e))).collect();
-    fs::write(out.join("dictionary-entries.rs"), format!("[{entries}]"))?;
+    let entries: Vec<_> = entries.iter().map(|(entry, _)| packed(entry)).collect();
+    fs::write(out.join("dictionary-entries.rs"), format!("{entries:?}"))?;
     Ok(())
 }

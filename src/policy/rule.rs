@@ -363,6 +363,7 @@ mod tests {
 
     /// The previous password is `Winter24!`. The user is `jane.roe`, jane@example.com, born on
     /// 21 June 1987.
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn boundaries() -> Vec<Boundary> {
         use CharacterClass::{Digit, Lowercase, Symbol, Uppercase};
         use PersonalAttribute::{BirthDate, Email, UserName};

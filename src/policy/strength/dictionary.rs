@@ -45,7 +45,7 @@ impl Entry {
     }
 
     fn is_in(self, languages: Languages) -> bool {
-        (self.0 >> 6) as u8 & languages.bits() != 0
+        (self.0 >> 6) & u16::from(languages.bits()) != 0
     }
 
     fn is_password(self) -> bool {

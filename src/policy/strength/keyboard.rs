@@ -84,12 +84,13 @@ static KEYS: [[u8; 256]; LAYOUTS.len()] = {
     let mut keys = [[255; 256]; LAYOUTS.len()];
     let mut layout = 0;
     while layout < LAYOUTS.len() {
-        let mut row = 0;
+        let (mut row, mut place) = (0, 0);
         while row < 4 {
             let (plain, shifted) = LAYOUTS[layout][row];
-            put(&mut keys[layout], plain.as_bytes(), (row as u8) << 5);
-            put(&mut keys[layout], shifted.as_bytes(), (row as u8) << 5 | 16);
+            put(&mut keys[layout], plain.as_bytes(), place);
+            put(&mut keys[layout], shifted.as_bytes(), place | 16);
             row += 1;
+            place += 32;
         }
         layout += 1;
     }

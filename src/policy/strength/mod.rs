@@ -13,6 +13,7 @@ mod cost;
 mod dates;
 mod dictionary;
 mod keyboard;
+mod sequences;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -26,12 +27,9 @@ use super::banned_words::BannedWords;
 use super::characters::COGNITO_MAX_LENGTH;
 use super::normalize::{looks_like, plain, secret, secret_text};
 use super::personal_words::PersonalWords;
-use cost::{Cost, GUESSES_10};
+use cost::{Cost, GUESSES_10, PART, character};
 use dictionary::{Dictionary, LOOK_ALIKE};
 use keyboard::Walks;
-
-/// One part more: the attacker also has to try what is put together, and in which order.
-const PART: Cost = 477;
 
 /// The first letter large: where nearly every password that needs a capital has it.
 const FIRST_CAPITAL: Cost = 100;
@@ -74,19 +72,6 @@ const SHORTEST_REPEAT: usize = 3;
 
 /// How far before a place a repetition is looked for, in code points.
 const REPEAT_WINDOW: usize = 64;
-
-/// A character several times in a row, beside the character.
-const RUN: Cost = 400;
-
-/// A sequence of digits or from one end of the alphabet on, and another.
-const SEQUENCE: Cost = 1_200;
-const INNER_SEQUENCE: Cost = 2_000;
-
-/// Two sequences by turns, such as `a1b2c3` and `112233`.
-const TWO_SEQUENCES: Cost = 2_500;
-
-/// The longest sequence or run that is followed; what goes on after it is another one.
-const LONGEST_SEQUENCE: usize = 32;
 
 /// A character between all letters or words of a password, one of ten.
 const SEPARATOR: Cost = 1_000;
@@ -190,7 +175,6 @@ pub(super) struct Estimate {
     /// The kinds of its parts, none of them twice.
     pub(super) kinds: BTreeSet<Kind>,
     /// The steps along the dictionary that it took, at most [`STEPS`] and a few for each division.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a test bounds the work by it"))]
     steps: usize,
 }
 
@@ -405,9 +389,9 @@ impl<'t> Division<'t> {
         division.best[0].cost = 0;
         let repeats = text.repeats();
         let walks = Walks::new(&text.written);
-        for place in 0..length {
+        for (place, &repeat) in repeats.iter().enumerate() {
             division.settle(place);
-            division.extend(place, repeats[place], &walks, own);
+            division.extend(place, repeat, &walks, own);
             if place % LOOK_EVERY == 0 && division.ahead(place) >= MOST {
                 return Estimate::most(STEPS - division.steps);
             }
@@ -445,7 +429,7 @@ impl<'t> Division<'t> {
         // Characters without a pattern: one part, however many.
         let cost = character(written[0]);
         let goes_on = self.loose[place].cost.saturating_add(cost);
-        let begins = self.best[place].cost + self.part(place) + cost;
+        let begins = self.best[place].cost + Self::part(place) + cost;
         self.loose[place + 1] = if goes_on < begins {
             Step { cost: goes_on, start: self.loose[place].start, kind: None }
         } else {
@@ -475,7 +459,7 @@ impl<'t> Division<'t> {
             self.reach_plain(place, length, cost, Kind::KeyboardPattern);
         });
         dates::dates(folded, |length, cost| self.reach_plain(place, length, cost, Kind::Date));
-        sequences(folded, |length, cost, kind| self.reach(place, length, cost, kind));
+        sequences::sequences(folded, |length, cost, kind| self.reach(place, length, cost, kind));
     }
 
     /// The cheapest of all that goes on after a place: nothing that ends later is cheaper.
@@ -485,7 +469,7 @@ impl<'t> Division<'t> {
     }
 
     /// What a part costs beside the part, by where it begins.
-    fn part(&self, place: usize) -> Cost {
+    fn part(place: usize) -> Cost {
         if place == 0 { 0 } else { PART }
     }
 
@@ -496,7 +480,7 @@ impl<'t> Division<'t> {
     }
 
     fn reach_plain(&mut self, start: usize, length: usize, cost: Cost, kind: Kind) {
-        let cost = self.best[start].cost + self.part(start) + cost;
+        let cost = self.best[start].cost + Self::part(start) + cost;
         let end = &mut self.best[start + length];
         if cost < end.cost {
             *end = Step { cost, start, kind: Some(kind) };
@@ -517,8 +501,8 @@ impl<'t> Division<'t> {
         if large == letters || large == 1 && is_large(end - 1) {
             return CAPITALS;
         }
-        let rarer = large.min(letters - large) as Cost;
-        (CAPITALS + MIXED_CASE * rarer).min(ANY_CASE)
+        let rarer = Cost::try_from(large.min(letters - large)).unwrap_or(Cost::MAX);
+        MIXED_CASE.saturating_mul(rarer).saturating_add(CAPITALS).min(ANY_CASE)
     }
 
     fn estimate(&self) -> Estimate {
@@ -555,57 +539,13 @@ impl Text {
     }
 }
 
-/// The guesses for one character, if an attacker tries all of its kind.
-fn character(c: char) -> Cost {
-    match c {
-        'a'..='z' | 'A'..='Z' => 1_415,
-        '0'..='9' => 1_000,
-        '!' => 500,
-        '.' | '?' | '@' | '#' | '$' | '*' | '-' | '_' | ' ' | '&' | '+' | '%' => 1_000,
-        '\0'..='\u{7f}' => 1_500,
-        '\u{80}'..='\u{5ff}' => 1_800,
-        _ => 2_500,
-    }
-}
-
 /// The guesses for the look-alikes of a word that the text begins with; none if it does not.
 fn spelled(word: &[char], text: &[char]) -> Option<Cost> {
     let text = text.get(..word.len())?;
-    word.iter().zip(text).try_fold(0, |cost, (&letter, &c)| match letter == c {
-        true => Some(cost),
-        false => looks_like(c).contains(letter).then_some(cost + LOOK_ALIKE),
+    word.iter().zip(text).try_fold(0, |cost, (&letter, &c)| {
+        let added = if letter == c { 0 } else { LOOK_ALIKE };
+        (added == 0 || looks_like(c).contains(letter)).then_some(cost + added)
     })
-}
-
-/// Calls `found` with the length, cost and kind of each run and sequence that the text begins with.
-fn sequences(text: &[char], mut found: impl FnMut(usize, Cost, Kind)) {
-    let text = &text[..text.len().min(LONGEST_SEQUENCE)];
-    let step = |at: usize, by: usize| {
-        Some(i64::from(u32::from(*text.get(at + by)?)) - i64::from(u32::from(text[at])))
-    };
-    let Some(first) = step(0, 1) else { return };
-    let longest = (1..).take_while(|&at| step(at, 1) == Some(first)).count() + 2;
-    if first == 0 {
-        for length in 2..=longest {
-            found(length, character(text[0]) + RUN, Kind::Repeat);
-        }
-    } else if first.abs() <= 2 {
-        let usual = matches!(text[0], 'a' | 'z' | '0'..='9');
-        let cost = if usual { SEQUENCE } else { INNER_SEQUENCE };
-        let cost = if first.abs() == 1 { cost } else { cost + PART };
-        for length in 3..=longest {
-            found(length, cost, Kind::Sequence);
-        }
-    }
-    // By turns, each with a step of its own.
-    let (Some(odd), Some(even)) = (step(0, 2), step(1, 2)) else { return };
-    if odd.abs() <= 1 && even.abs() <= 1 && (odd, even) != (0, 0) {
-        let goes_on = |&at: &usize| step(at, 2) == Some(if at % 2 == 0 { odd } else { even });
-        let longest = (2..).take_while(goes_on).count() + 4;
-        for length in 6..=longest {
-            found(length, TWO_SEQUENCES, Kind::Sequence);
-        }
-    }
 }
 
 #[cfg(test)]
