@@ -155,6 +155,22 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_guesses_knows_the_users_words_and_no_banned_one() {
+        let with = |more: &str| Policy::from_toml(&format!("length.min = 8\n{more}")).unwrap();
+        let (bare, bans) = (with(""), with("words.banned = [\"zyxomvqa\"]"));
+        let password = Password::from("zyxomvqa-2026!".to_owned());
+        let nobody = PersonalWords::new([]);
+        let guesses = |policy: &Policy, of| policy.base().guesses_log10(&password, of);
+        assert_eq!(
+            guesses(&bare, &nobody).to_bits(),
+            guesses(&bans, &nobody).to_bits(),
+            "banned words must not show"
+        );
+        let user = PersonalWords::new([(PersonalAttribute::UserName, "zyxomvqa")]);
+        assert!(guesses(&bare, &user) + 2.0 < guesses(&bare, &nobody));
+    }
+
+    #[test]
     fn an_invalid_banned_word_is_rejected_with_its_key() {
         assert_rejected("[length]\nmin = 8\n[words]\nbanned = [\"abc\"]", "`words.banned`");
     }

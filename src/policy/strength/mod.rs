@@ -462,7 +462,8 @@ impl<'t> Division<'t> {
         sequences::sequences(folded, |length, cost, kind| self.reach(place, length, cost, kind));
     }
 
-    /// The cheapest of all that goes on after a place: nothing that ends later is cheaper.
+    /// The cheapest of all that goes on after a place: nothing that ends later is cheaper, but for a
+    /// word that is backwards across the place, which makes no difference at [`MOST`].
     fn ahead(&self, place: usize) -> Cost {
         let reached = self.best[place + 1..].iter().map(|step| step.cost);
         reached.min().unwrap_or(Cost::MAX).min(self.loose[place + 1].cost)
