@@ -7,14 +7,16 @@ use change_password::credentials::Password;
 use change_password::policy::{PersonalAttribute, PersonalWords, Policy};
 use criterion::Criterion;
 
-/// A weak one, a disguised one, a random one, a passphrase, and the longest that is read.
-fn passwords() -> [(&'static str, String); 5] {
+/// A weak one, a disguised one, a random one, a passphrase, the longest that is read, and the slowest
+/// of that length that a search has found: look-alikes, whose readings all begin words.
+fn passwords() -> [(&'static str, String); 6] {
     [
         ("weak", "password".into()),
         ("disguised", "!P@ssw0rd-2026!".into()),
         ("random", "k7#Vq!zR2m&Lx9@T".into()),
-        ("passphrase", "correct horse battery staple".into()),
+        ("passphrase", "purple monkey battery staple".into()),
         ("longest", "aB3$e\u{301}🔑-1!pass".chars().cycle().take(256).collect()),
+        ("slowest", "88|88|888|48|8r|8!|i8|8888|8|".chars().cycle().take(256).collect()),
     ]
 }
 
@@ -35,6 +37,10 @@ fn check(criterion: &mut Criterion) {
                 let personal = PersonalWords::new(words);
                 policy.base().violations(black_box(&password), Some(&previous), &personal)
             });
+        });
+        group.bench_function("estimate", |bencher| {
+            let personal = PersonalWords::new([]);
+            bencher.iter(|| policy.base().guesses_log10(black_box(&password), &personal));
         });
         // It looks at 100 characters at most and is told of the same words.
         group.bench_function("zxcvbn", |bencher| {

@@ -21,6 +21,9 @@ pub struct Verdict {
     pub violations: Vec<Violation>,
     /// The codes that only Cognito or the breach service decides.
     pub not_checked: Vec<&'static str>,
+    /// The decimal logarithm of the guesses that the password withstands: an estimate, rounded to a half,
+    /// without the organisation's banned words, so that it tells little of any one word.
+    pub guesses_log10: f64,
 }
 
 /// How a check ended, and what it took.
@@ -54,6 +57,7 @@ pub async fn check(
     let result = attributes.map(|attributes| Verdict {
         violations: proposal.violations(&rules, &attributes),
         not_checked: not_checked(&rules),
+        guesses_log10: (2.0 * proposal.guesses_log10(&rules, &attributes)).round() / 2.0,
         rules,
     });
     Report { result, policy_time: selection_time + start.elapsed(), cognito_latency }

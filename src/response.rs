@@ -52,11 +52,12 @@ pub fn changed(changed: &Changed) -> Response<Body> {
 /// What the policy says of a password.
 #[must_use]
 pub fn checked(verdict: &Verdict) -> Response<Body> {
-    let Verdict { rules, violations, not_checked } = verdict;
+    let Verdict { rules, violations, not_checked, guesses_log10 } = verdict;
     let body = json!({
         "rules": rules.list().iter().map(describe).collect::<Vec<_>>(),
         "violations": violations,
         "notChecked": not_checked,
+        "guessesLog10": guesses_log10,
     });
     respond(StatusCode::OK, Some("application/json"), body.to_string())
 }

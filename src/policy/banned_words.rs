@@ -64,6 +64,11 @@ impl BannedWords {
         Ok(Self { words })
     }
 
+    /// The words, in order.
+    pub(super) fn words(&self) -> impl Iterator<Item = &[char]> {
+        self.words.iter().map(Vec::as_slice)
+    }
+
     /// Scores a password: one point for each banned word in it, one for each character besides, in
     /// the reading and the division that make the fewest; counted no further than
     /// [`MIN_POINTS`].

@@ -25,6 +25,16 @@ pub enum PolicyError {
         /// The highest value allowed.
         max: u64,
     },
+    /// A number of guesses outside its range.
+    #[error("`{key}` is {value}; it must be from 0 to {max}")]
+    Guesses {
+        /// The key's full name.
+        key: String,
+        /// The value in the file.
+        value: f64,
+        /// The highest value allowed.
+        max: f64,
+    },
     /// The policy requires more characters than the longest password has.
     #[error("`{place}characters` asks for {required} characters, and `length.max` is {max}")]
     Unsatisfiable {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::error::PolicyError;
 use super::personal_words::PersonalAttribute;
 use super::settings::{BreachSettings, DEFAULT_ENDPOINT, OnFailure, Profile, Settings};
+use super::strength::{Language, MAX_GUESSES_LOG10};
 use crate::endpoint::is_private;
 
 /// The policy file; `password-policy.toml` documents each key.
@@ -28,6 +29,8 @@ struct PolicyFile {
     #[serde(default)]
     words: Words,
     #[serde(default)]
+    strength: StrengthTable,
+    #[serde(default)]
     previous: Previous,
     #[serde(default)]
     breaches: Breaches,
@@ -41,6 +44,7 @@ struct Tables {
     characters: Characters,
     patterns: Patterns,
     words: Words,
+    strength: StrengthTable,
     previous: Previous,
     breaches: Breaches,
 }
@@ -81,6 +85,13 @@ struct Words {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
+struct StrengthTable {
+    min_guesses_log10: Option<f64>,
+    languages: Option<BTreeSet<Language>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
 struct Previous {
     min_distance: Option<usize>,
     counter: Option<bool>,
@@ -105,15 +116,24 @@ pub(super) struct ParsedFile {
 
 impl ParsedFile {
     pub(super) fn read(text: &str) -> Result<Self, PolicyError> {
-        let PolicyFile { profile, groups, length, characters, patterns, words, previous, breaches } =
-            toml::from_str(text)?;
+        let PolicyFile {
+            profile,
+            groups,
+            length,
+            characters,
+            patterns,
+            words,
+            strength,
+            previous,
+            breaches,
+        } = toml::from_str(text)?;
         let groups = groups.into_iter().map(|(name, tables)| {
             let breaches = tables.breaches.or(&breaches);
             (name, Tables { breaches, ..tables })
         });
         let groups: BTreeMap<_, _> = groups.collect();
         check_one_service(&breaches, &groups)?;
-        let tables = Tables { length, characters, patterns, words, previous, breaches };
+        let tables = Tables { length, characters, patterns, words, strength, previous, breaches };
         let base = tables.over(Settings::of(profile), "")?;
         base.check("")?;
         let groups = groups.into_iter().map(|(name, tables)| {
@@ -152,7 +172,7 @@ impl Tables {
     ///
     /// `place` is the prefix of the tables' keys.
     fn over(self, base: Settings, place: &str) -> Result<Settings, PolicyError> {
-        let Self { length, characters, patterns, words, previous, breaches } = self;
+        let Self { length, characters, patterns, words, strength, previous, breaches } = self;
         let [lowercase, uppercase, digit, symbol] = base.characters;
         Ok(Settings {
             min_length: length.min.unwrap_or(base.min_length),
@@ -169,12 +189,28 @@ impl Tables {
             max_sequence: patterns.max_sequence.unwrap_or(base.max_sequence),
             repeated_block: patterns.repeated_block.unwrap_or(base.repeated_block),
             common: words.common.unwrap_or(base.common),
+            min_guesses: strength.min_guesses(place)?.unwrap_or(base.min_guesses),
+            languages: strength.languages.unwrap_or(base.languages),
             banned: &base.banned | &words.banned.unwrap_or_default(),
             personal: words.personal.unwrap_or(base.personal),
             min_distance: previous.min_distance.unwrap_or(base.min_distance),
             counter: previous.counter.unwrap_or(base.counter),
             breaches: breaches.settings(place)?,
         })
+    }
+}
+
+impl StrengthTable {
+    /// The minimum in thousandths.
+    fn min_guesses(&self, place: &str) -> Result<Option<u32>, PolicyError> {
+        let Some(min) = self.min_guesses_log10 else { return Ok(None) };
+        if !(0.0..=MAX_GUESSES_LOG10).contains(&min) {
+            let key = format!("{place}strength.min_guesses_log10");
+            return Err(PolicyError::Guesses { key, value: min, max: MAX_GUESSES_LOG10 });
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
+        let thousandths = (min * 1_000.0).round() as u32;
+        Ok(Some(thousandths))
     }
 }
 
@@ -292,6 +328,12 @@ mod tests {
             ("patterns.repeated_block", "true", "repeated_block", json!({})),
             ("patterns.max_sequence", "2", "sequence", json!({ "maxSequence": 2 })),
             ("words.common", "true", "common_password", json!({})),
+            (
+                "strength.min_guesses_log10",
+                "8.5",
+                "too_easy_to_guess",
+                json!({ "minGuessesLog10": 8.5 }),
+            ),
             ("words.banned", "['contoso']", "banned_word", json!({})),
             ("words.personal", "['email']", "personal_word", json!({ "attributes": ["email"] })),
             (
@@ -350,6 +392,23 @@ mod tests {
             ("[length]\nmin = 1\nmax = 3\n[characters]\nclasses = 4", "asks for 4 characters"),
             ("[length]\nmin = 8\n[previous]\nmin_distance = 257", "`previous.min_distance` is 257"),
             ("[length]\nmin = 8\n[words]\npersonal = [\"age\"]", "unknown attribute `age`"),
+            (
+                "[length]\nmin = 8\n[strength]\nlanguages = [\"en\", \"xx\"]",
+                "languages = [\"en\", \"xx\"]",
+            ),
+            (
+                "[length]\nmin = 8\n[strength]\nlanguages = [\"xx\"]",
+                "unknown variant `xx`, expected one of `en`, `de`, `fr`, `es`, `it`, `pt`, `pl`",
+            ),
+            (
+                "[length]\nmin = 8\n[strength]\nmin_guesses_log10 = 16.5",
+                "`strength.min_guesses_log10` is 16.5; it must be from 0 to 16",
+            ),
+            (
+                "[length]\nmin = 8\n[groups.a.strength]\nmin_guesses_log10 = -1",
+                "`groups.a.strength.min_guesses_log10` is -1; it must be from 0 to 16",
+            ),
+            ("[length]\nmin = 8\n[strength]\nmin_guesses_log10 = nan", "is NaN; it must be from 0"),
             ("[length]\nmin = 8\n[breaches]\ncheck = true\nthreshold = 0", "`breaches.threshold`"),
             (
                 "[length]\nmin = 8\n[breaches]\ncheck = true\ntimeout_ms = 0",
@@ -388,6 +447,9 @@ mod tests {
             [words]
             common = true
             personal = [\"email\"]
+            [strength]
+            min_guesses_log10 = 10
+            languages = [\"en\", \"pl\"]
             [previous]
             min_distance = 2
             counter = true
@@ -411,6 +473,13 @@ mod tests {
             ("patterns.repeated_block", "repeated_block = true", "repeated_block = false"),
             ("words.common", "common = true", "common = false"),
             ("words.personal", "personal = [\"email\", \"username\"]", "personal = [\"username\"]"),
+            ("strength.min_guesses_log10", "min_guesses_log10 = 10.5", "min_guesses_log10 = 9.999"),
+            ("strength.min_guesses_log10", "min_guesses_log10 = 11", "min_guesses_log10 = 0"),
+            (
+                "strength.languages",
+                "languages = [\"en\", \"de\", \"pl\"]",
+                "languages = [\"en\", \"de\"]",
+            ),
             ("previous.min_distance", "min_distance = 3", "min_distance = 1"),
             ("previous.counter", "counter = true", "counter = false"),
             ("breaches.check", "check = true", "check = false"),
@@ -552,13 +621,16 @@ mod tests {
             "leading_or_trailing_space",
             "hard_to_type",
             "common_password",
+            "too_easy_to_guess",
             "personal_word",
             "same_as_previous",
         ];
         assert_eq!(codes("profile = \"nist-800-63b-4\""), blocklist);
         assert_eq!(codes("profile = \"asvs-5\""), blocklist);
         assert_eq!(
-            codes("profile = \"nist-800-63b-4\"\n[words]\ncommon = false\npersonal = []"),
+            codes(
+                "profile = \"nist-800-63b-4\"\n[words]\ncommon = false\npersonal = []\n[strength]\nmin_guesses_log10 = 0"
+            ),
             [
                 "too_short",
                 "too_long",

@@ -11,7 +11,6 @@
 mod banned_words;
 mod characters;
 mod combinations;
-mod common_passwords;
 mod error;
 mod file;
 mod hard_to_type;
@@ -22,6 +21,7 @@ mod rule;
 mod rules;
 mod settings;
 mod similarity;
+mod strength;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -157,6 +157,22 @@ mod tests {
             let codes: Vec<&str> = found.iter().map(Violation::code).collect();
             assert_eq!(codes, expected, "{proposed}");
         }
+    }
+
+    #[test]
+    fn the_number_of_guesses_knows_the_users_words_and_no_banned_one() {
+        let with = |more: &str| Policy::from_toml(&format!("length.min = 8\n{more}")).unwrap();
+        let (bare, bans) = (with(""), with("words.banned = [\"zyxomvqa\"]"));
+        let password = Password::from("zyxomvqa-2026!");
+        let nobody = PersonalWords::new([]);
+        let guesses = |policy: &Policy, of| policy.base().guesses_log10(&password, of);
+        assert_eq!(
+            guesses(&bare, &nobody).to_bits(),
+            guesses(&bans, &nobody).to_bits(),
+            "banned words must not show"
+        );
+        let user = PersonalWords::new([(PersonalAttribute::UserName, "zyxomvqa")]);
+        assert!(guesses(&bare, &user) + 2.0 < guesses(&bare, &nobody));
     }
 
     #[test]

@@ -205,6 +205,11 @@ impl PersonalWords {
         own
     }
 
+    /// The words themselves, in all their readings, forwards and backwards.
+    pub(super) fn words(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().chain(&self.numbers).map(|(_, word)| word.as_str())
+    }
+
     /// The attributes whose words the password contains, or equals within a few edits.
     ///
     /// A short name counts where it stands alone: between the ends of words, or in a password that has

@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::banned_words::{BannedWords, MIN_POINTS};
 use super::characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS};
 use super::hard_to_type::{self, HardToType};
+use super::patterns;
 use super::personal_words::{PersonalAttribute, PersonalWords};
 use super::similarity::{differ_only_by_counter, within};
-use super::{common_passwords, patterns};
+use super::strength::{self, Strength};
 
 /// One rule: what breaks it, under which code, and how it is told to a person.
 ///
@@ -37,8 +38,10 @@ pub enum Rule {
     NoRepeatedBlock,
     /// No alphabetical, numerical or keyboard sequence longer than this, in either direction.
     MaxSequence(usize),
-    /// Not a known common password, nor a usual disguise of one.
+    /// Not on the list of common passwords.
     NotCommon,
+    /// At least so many guesses away from an attacker, by an estimate.
+    MinGuesses(Arc<Strength>),
     /// Not made of the organisation's own words, which are never told.
     NoBannedWords(Arc<BannedWords>),
     /// Not made of what is known of the user.
@@ -104,7 +107,7 @@ impl Candidate<'_> {
 
 impl Rule {
     /// Every code of a violation, in the order of [`Self::code`].
-    pub const CODES: [&'static str; 21] = [
+    pub const CODES: [&'static str; 22] = [
         "too_short",
         "too_long",
         "missing_lowercase",
@@ -118,6 +121,7 @@ impl Rule {
         "repeated_block",
         "sequence",
         "common_password",
+        "too_easy_to_guess",
         "banned_word",
         "personal_word",
         "same_as_previous",
@@ -145,6 +149,7 @@ impl Rule {
             Self::NoRepeatedBlock => "repeated_block",
             Self::MaxSequence(_) => "sequence",
             Self::NotCommon => "common_password",
+            Self::MinGuesses(_) => "too_easy_to_guess",
             Self::NoBannedWords(_) => "banned_word",
             Self::NoPersonalWords(_) => "personal_word",
             Self::DiffersFromPrevious(1) => "same_as_previous",
@@ -170,6 +175,9 @@ impl Rule {
             Self::Typable(kinds) => json!({ "kinds": kinds }),
             Self::MaxRun(max) => json!({ "maxRun": max }),
             Self::MaxSequence(max) => json!({ "maxSequence": max }),
+            Self::MinGuesses(strength) => {
+                json!({ "minGuessesLog10": strength.min_guesses_log10() })
+            }
             Self::NoPersonalWords(attributes) => json!({ "attributes": attributes }),
             Self::DiffersFromPrevious(min) => json!({ "minDistance": min }),
             Self::AcceptedByPool(requirement) => json!({ "requirement": requirement }),
@@ -199,6 +207,7 @@ impl Rule {
             Self::Typable(_)
             | Self::MaxSequence(_)
             | Self::NotCommon
+            | Self::MinGuesses(_)
             | Self::NoBannedWords(_)
             | Self::NoPersonalWords(_)
             | Self::NotACounter
@@ -237,7 +246,11 @@ impl Rule {
             Self::MaxRun(max) => self.broken_if(patterns::longest_run(text) > *max),
             Self::NoRepeatedBlock => self.broken_if(patterns::is_repeated_block(text)),
             Self::MaxSequence(max) => self.broken_if(patterns::longest_sequence(text) > *max),
-            Self::NotCommon => self.broken_if(common_passwords::is_common(text)),
+            Self::NotCommon => self.broken_if(strength::is_common_password(text)),
+            Self::MinGuesses(strength) => {
+                let parts = strength.weak_parts(text, candidate.personal);
+                parts.map(|parts| Violation::from(self.clone()).with("weakParts", json!(parts)))
+            }
             Self::NoBannedWords(words) => self.broken_if(words.points(text) < MIN_POINTS),
             Self::NoPersonalWords(_) => {
                 let found = candidate.personal.found_in(text);
@@ -299,8 +312,9 @@ impl fmt::Display for Rule {
                 "Do not use more than {max} characters in a sequence such as abcd, 4321 or qwerty."
             ),
             Self::NotCommon => {
-                f.write_str("This password, or one much like it, is on every list of common passwords.")
+                f.write_str("This password is commonly used. Choose another.")
             }
+            Self::MinGuesses(_) => f.write_str("Choose a password that is harder to guess."),
             Self::NoBannedWords(_) => f.write_str(
                 "Use more that has nothing to do with our organisation, its products and places.",
             ),
@@ -372,6 +386,7 @@ mod tests {
     use std::iter;
 
     use super::super::normalize::nfc;
+    use super::super::strength::Language;
     use super::*;
     use crate::policy::Policy;
 
@@ -493,13 +508,24 @@ mod tests {
                 Rule::NotCommon,
                 "common_password",
                 &[
-                    ("Password2026!", "Passwolf2026!"),
-                    ("P@ssw0rd123", "P@ssworx123"),
-                    ("!qwerty99!", "!qwersy99!"),
-                    ("Summer-2026", "Sumner-20x26"),
-                    ("Pa\u{301}ssword", "correct horse battery staple"),
-                    ("Pāssword-2026!", "Pāsswolf-2026!"),
-                    ("Pa\u{304}ssword-2026!", "Pa\u{304}sswolf-2026!"),
+                    ("password", "passwolf"),
+                    ("PassWord", "Password2026!"),
+                    ("ｐａｓｓｗｏｒｄ", "ｐａｓｓwølf"),
+                    ("Pa\u{301}ssword", "пассворд"),
+                ],
+            ),
+            // Ten thousand million guesses.
+            (
+                min_guesses(10_000, &["contoso"]),
+                "too_easy_to_guess",
+                &[
+                    ("P@ssw0rd2026!", "P@ssw0rk2026!hT"),
+                    ("monkey-tiger-428", "monkey-tiger-4283"),
+                    ("Kowalski1987!", "Kowalski-19h7!qxw"),
+                    ("wtbhvqs", "wtbhvqsk"),
+                    ("hvbtwq7", "7hvbtwq7"),
+                    ("C0ntoso-jane.roe", "C0ntoso-jame.roke"),
+                    ("密码🔑", "密码🔑🔒"),
                 ],
             ),
             // Four points are too few, five are enough.
@@ -529,6 +555,11 @@ mod tests {
         ]
     }
 
+    fn min_guesses(thousandths: u32, banned: &[&str]) -> Rule {
+        let banned = Arc::new(BannedWords::new(banned).unwrap());
+        Rule::MinGuesses(Arc::new(Strength::new(thousandths, &Language::ALL.into(), banned)))
+    }
+
     fn banned(words: &[&str]) -> Rule {
         Rule::NoBannedWords(Arc::new(BannedWords::new(words).unwrap()))
     }
@@ -539,8 +570,11 @@ mod tests {
             (PersonalAttribute::Email, "jane@example.com"),
             (PersonalAttribute::BirthDate, "1987-06-21"),
         ];
-        let wanted: &[_] =
-            if let Rule::NoPersonalWords(attributes) = rule { attributes } else { &[] };
+        let wanted: &[_] = match rule {
+            Rule::NoPersonalWords(attributes) => attributes,
+            Rule::MinGuesses(_) => &[PersonalAttribute::UserName],
+            _ => &[],
+        };
         let known = known.into_iter().filter(|(attribute, _)| wanted.contains(attribute));
         let personal = &PersonalWords::new(known);
         let (form, previous) = (nfc(text), previous.map(nfc));
@@ -573,7 +607,10 @@ mod tests {
                 Rule::MaxRun(_) => Rule::NoRepeatedBlock,
                 Rule::NoRepeatedBlock => Rule::MaxSequence(4),
                 Rule::MaxSequence(_) => Rule::NotCommon,
-                Rule::NotCommon => banned(&["contoso", "fabrikam", "redmond", "northwind"]),
+                Rule::NotCommon => {
+                    min_guesses(10_000, &["contoso", "fabrikam", "redmond", "northwind"])
+                }
+                Rule::MinGuesses(_) => banned(&["contoso", "fabrikam", "redmond", "northwind"]),
                 Rule::NoBannedWords(_) => Rule::NoPersonalWords(vec![
                     PersonalAttribute::UserName,
                     PersonalAttribute::Email,
@@ -675,6 +712,25 @@ mod tests {
         let all = json!(["invisible_end", "odd_space", "smart_punctuation", "not_nfc"]);
         assert_eq!(kinds(HardToType::ALL, text), all);
         assert_eq!(kinds(HardToType::ALWAYS, text), json!(["invisible_end"]));
+    }
+
+    #[test]
+    fn a_password_that_is_easy_to_guess_is_told_the_kinds_of_its_parts_and_never_a_banned_word() {
+        let rule = min_guesses(10_000, &["contoso"]);
+        for (text, kinds) in [
+            ("Contoso2026!", vec!["common_word", "date"]),
+            ("xjane.roex", vec!["personal_word"]),
+            ("Sommer-Sommer", vec!["common_word", "repeat"]),
+            ("Kowalski1qaz", vec!["name", "keyboard_pattern"]),
+        ] {
+            let violation = serde_json::to_value(check(&rule, text, None).unwrap()).unwrap();
+            let parts = violation["params"]["weakParts"].as_array().unwrap();
+            let found: Vec<_> = parts.iter().map(|part| part["kind"].as_str().unwrap()).collect();
+            assert_eq!(found, kinds, "{text}");
+            assert!(parts.iter().all(|part| part["suggestion"].is_string()));
+            assert_eq!(violation["params"]["minGuessesLog10"], 10.0);
+            assert!(!violation.to_string().to_lowercase().contains("contoso"));
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::normalize::nfc;
 use super::personal_words::{PersonalAttribute, PersonalWords};
 use super::rule::{Candidate, Rule, Violation};
 use super::settings::{BreachSettings, Settings};
+use super::strength;
 use crate::credentials::Password;
 
 /// The rules for one user, in the order in which they are reported.
@@ -50,6 +51,17 @@ impl Rules {
             personal,
         };
         self.list.iter().filter_map(|rule| rule.violation(&candidate)).collect()
+    }
+
+    /// The number of guesses that an attacker needs for a password, as its decimal logarithm: an
+    /// estimate.
+    ///
+    /// The user's own words count, the organisation's banned words do not, so that no answer made of
+    /// it reveals one. A password of more than 256 code points is as strong as its characters.
+    #[must_use]
+    pub fn guesses_log10(&self, proposed: &Password, personal: &PersonalWords) -> f64 {
+        let text = nfc(proposed.expose_secret());
+        strength::guesses_log10(&text, &self.settings.languages, personal)
     }
 
     /// The rules themselves.

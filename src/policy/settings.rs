@@ -13,9 +13,16 @@ use super::error::PolicyError;
 use super::hard_to_type::HardToType;
 use super::personal_words::PersonalAttribute;
 use super::rule::Rule;
+use super::strength::{Language, Strength};
 
 /// The service that is asked about known breaches where the policy file names none.
 pub(super) const DEFAULT_ENDPOINT: &str = "https://api.pwnedpasswords.com";
+
+/// The profiles' `strength.min_guesses_log10`, in thousandths: ten thousand million guesses.
+///
+/// `docs/password-policy.md` has the rates at which that refuses what people make, and passes what
+/// generators make.
+const MIN_GUESSES: u32 = 10_000;
 
 /// The settings of the check against known breaches.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +104,9 @@ pub(super) struct Settings {
     pub(super) max_sequence: usize,
     pub(super) repeated_block: bool,
     pub(super) common: bool,
+    /// In thousandths of the decimal logarithm.
+    pub(super) min_guesses: u32,
+    pub(super) languages: BTreeSet<Language>,
     pub(super) banned: BTreeSet<String>,
     pub(super) personal: BTreeSet<PersonalAttribute>,
     pub(super) min_distance: usize,
@@ -123,6 +133,8 @@ impl Settings {
             max_sequence: 0,
             repeated_block: false,
             common: false,
+            min_guesses: 0,
+            languages: Language::ALL.into(),
             banned: BTreeSet::new(),
             personal: BTreeSet::new(),
             min_distance: 0,
@@ -139,6 +151,7 @@ impl Settings {
             Some(Profile::Nist80063B4) => Self {
                 min_length: 15,
                 common: true,
+                min_guesses: MIN_GUESSES,
                 personal: sign_in_names(),
                 min_distance: 1,
                 ..bare
@@ -149,12 +162,16 @@ impl Settings {
             Some(Profile::Asvs5) => Self {
                 min_length: 8,
                 common: true,
+                min_guesses: MIN_GUESSES,
                 personal: sign_in_names(),
                 min_distance: 1,
                 ..bare
             },
-            // Amazon Cognito developer guide, "Adding user pool password requirements".
-            Some(Profile::CognitoDefault) => Self { min_length: 8, characters: [1; 4], ..bare },
+            // Amazon Cognito developer guide, "Adding user pool password requirements". The console
+            // has no list of expected values; ours is the estimate.
+            Some(Profile::CognitoDefault) => {
+                Self { min_length: 8, characters: [1; 4], min_guesses: MIN_GUESSES, ..bare }
+            }
         }
     }
 
@@ -211,6 +228,8 @@ impl Settings {
             max_sequence,
             repeated_block,
             common,
+            min_guesses,
+            languages,
             banned,
             personal,
             min_distance,
@@ -231,6 +250,8 @@ impl Settings {
             ("patterns.max_sequence", self.max_sequence != max_sequence),
             ("patterns.repeated_block", self.repeated_block != repeated_block),
             ("words.common", self.common != common),
+            ("strength.min_guesses_log10", self.min_guesses != min_guesses),
+            ("strength.languages", self.languages != languages),
             ("words.banned", self.banned != banned),
             ("words.personal", self.personal != personal),
             ("previous.min_distance", self.min_distance != min_distance),
@@ -258,6 +279,8 @@ impl Settings {
             max_sequence: bound(self.max_sequence, other.max_sequence),
             repeated_block: self.repeated_block || other.repeated_block,
             common: self.common || other.common,
+            min_guesses: self.min_guesses.max(other.min_guesses),
+            languages: &self.languages | &other.languages,
             banned: &self.banned | &other.banned,
             personal: &self.personal | &other.personal,
             min_distance: self.min_distance.max(other.min_distance),
@@ -274,7 +297,8 @@ impl Settings {
         let mut rules = vec![Rule::MinLength(self.min_length), Rule::MaxLength(self.max_length)];
         let classes = CharacterClass::ALL.into_iter().zip(self.characters);
         rules.extend(classes.filter(|(_, min)| *min > 0).map(|(c, min)| Rule::Requires(c, min)));
-        let banned = BannedWords::new(&Vec::from_iter(&self.banned))?;
+        let banned = Arc::new(BannedWords::new(&Vec::from_iter(&self.banned))?);
+        let strength = Strength::new(self.min_guesses, &self.languages, Arc::clone(&banned));
         let personal = self.personal.iter().cloned().collect();
         let typable = if self.hard_to_type { HardToType::ALL } else { HardToType::ALWAYS };
         let switched = [
@@ -285,7 +309,8 @@ impl Settings {
             (self.repeated_block, Rule::NoRepeatedBlock),
             (self.max_sequence > 0, Rule::MaxSequence(self.max_sequence)),
             (self.common, Rule::NotCommon),
-            (!self.banned.is_empty(), Rule::NoBannedWords(Arc::new(banned))),
+            (self.min_guesses > 0, Rule::MinGuesses(Arc::new(strength))),
+            (!self.banned.is_empty(), Rule::NoBannedWords(banned)),
             (!self.personal.is_empty(), Rule::NoPersonalWords(personal)),
             (self.min_distance > 0, Rule::DiffersFromPrevious(self.min_distance)),
             (self.counter, Rule::NotACounter),

@@ -61,8 +61,14 @@ async fn each_request_leaves_one_line_with_who_where_from_and_what_came_of_it() 
 
     assert_eq!((&refused["level"], &refused["status"]), (&json!("INFO"), &json!(422)));
     assert_eq!(refused["code"], "password_policy_violation");
-    let broken =
-        ["too_short", "missing_uppercase", "missing_digit", "missing_symbol", "common_password"];
+    let broken = [
+        "too_short",
+        "missing_uppercase",
+        "missing_digit",
+        "missing_symbol",
+        "common_password",
+        "too_easy_to_guess",
+    ];
     assert_eq!(refused["violations"], json!(broken));
     assert!(refused.get("cognito_request_id").is_none());
 

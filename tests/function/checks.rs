@@ -57,6 +57,11 @@ async fn a_check_returns_the_rules_and_what_is_broken_and_changes_nothing() {
     assert_eq!(weak["notChecked"], json!(["rejected_by_pool", "used_before"]));
     let good = function.check(NEW).await.json();
     assert_eq!(good["violations"], json!([]));
+    let guesses = |checked: &Value| checked["guessesLog10"].as_f64().unwrap();
+    assert!(guesses(&weak) < 3.0 && guesses(&good) > 10.0, "{weak} {good}");
+    for checked in [&weak, &good] {
+        assert_eq!((2.0 * guesses(checked)).fract(), 0.0, "{checked}");
+    }
     let policy = function.invoke(&sample("password-policy")).await.json();
     assert_eq!(good["rules"], policy["rules"]);
     assert_eq!(function.changes(), 0);
@@ -137,6 +142,17 @@ async fn a_check_without_the_users_attributes_fails_as_the_change_would() {
         function.check(NEW).await.assert_problem(status, code);
     }
     assert_eq!(function.check(NEW).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_estimate_does_not_tell_a_banned_word_from_any_other() {
+    let policy = "[length]\nmin = 8\n[words]\nbanned = [\"zyxomvqa\"]";
+    let mut guesses = Vec::new();
+    for policy in [policy, "[length]\nmin = 8"] {
+        let function = Function::start_with_policy(policy).await;
+        guesses.push(function.check("zyxomvqa-19").await.json()["guessesLog10"].clone());
+    }
+    assert_eq!(guesses[0], guesses[1]);
 }
 
 #[tokio::test]

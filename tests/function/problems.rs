@@ -216,7 +216,7 @@ async fn every_broken_rule_is_told_at_once_and_cognito_is_not_asked() {
             "missing_digit",
             "missing_symbol",
             "leading_or_trailing_space",
-            "common_password",
+            "too_easy_to_guess",
             "personal_word"
         ]
     );

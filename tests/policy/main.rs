@@ -1,6 +1,7 @@
 //! The policy as a whole, through its public API: properties on any input, and rates on a corpus.
 
 mod corpus;
+mod kinds;
 mod properties;
 
 use change_password::credentials::Password;

@@ -1,0 +1,748 @@
+//! How many guesses a well-equipped attacker needs for a password: an estimate.
+//!
+//! An attacker tries what people choose, the commonest first: words and names by their rank, in the
+//! disguises that people know, with dates, repetitions, sequences and walks on a keyboard beside
+//! them. A password can be divided into such parts in many ways; the estimate is the cheapest. In
+//! spirit it is `zxcvbn`'s (D. L. Wheeler, USENIX Security 2016), with three differences. The words
+//! are those of seven languages. Guesses are integers, thousandths of their decimal logarithm. And
+//! each further part takes three times the guesses, where `zxcvbn` takes the factorial of their
+//! number, which is about the same for the two to six parts of most passwords: so the cheapest
+//! division up to each place is all that needs to be known, and the time is linear in the length.
+
+mod cost;
+mod dates;
+mod dictionary;
+mod keyboard;
+mod sequences;
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::iter;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::banned_words::BannedWords;
+use super::characters::COGNITO_MAX_LENGTH;
+use super::normalize::{looks_like, plain, plain_char, secret, secret_text};
+use super::personal_words::PersonalWords;
+use cost::{Cost, GUESSES_10, PART, character};
+use dictionary::{Dictionary, LOOK_ALIKE};
+use keyboard::Walks;
+
+/// The first letter large: where nearly every password that needs a capital has it.
+const FIRST_CAPITAL: Cost = 100;
+
+/// The other usual ways to write letters large: the last one, or all.
+const CAPITALS: Cost = 300;
+
+/// Letters large and small with no such rule, beside [`CAPITALS`]: for each of the rarer case.
+const MIXED_CASE: Cost = 500;
+
+/// The highest cost of letter case.
+const ANY_CASE: Cost = 2_300;
+
+/// The most that an estimate says. Where no division can be cheaper any more, it stops.
+const MOST: Cost = 20_000;
+
+/// After how many places it is looked whether the estimate can stop.
+const LOOK_EVERY: usize = 8;
+
+/// The most steps along the dictionary for one text; after them no more words are found.
+///
+/// It bounds the time. The median of the corpus test takes 200 and the worst 1,100; only a long text of
+/// little but look-alikes takes more.
+const STEPS: usize = 2_048;
+
+/// The longest entry of the dictionary, in code points.
+const LONGEST_WORD: usize = 35;
+
+/// A word read backwards.
+const BACKWARDS: Cost = 300;
+
+/// The shortest word that is read backwards, in code points: shorter ones are chance.
+const SHORTEST_BACKWARDS: usize = 4;
+
+/// Something of the text once more: one of about ten things before it.
+const REPEAT: Cost = 1_000;
+
+/// The shortest repetition, in code points: two characters turn up twice by chance.
+const SHORTEST_REPEAT: usize = 3;
+
+/// How far before a place a repetition is looked for, in code points.
+const REPEAT_WINDOW: usize = 64;
+
+/// A character between all letters or words of a password, one of ten.
+const SEPARATOR: Cost = 1_000;
+
+/// One of the organisation's words, and one of the user's own: of a hundred, and of ten.
+const BANNED_WORD: Cost = 2_000;
+const PERSONAL_WORD: Cost = 1_000;
+
+/// The highest minimum that a policy may set: a passphrase of five words reaches it.
+pub(super) const MAX_GUESSES_LOG10: f64 = 16.0;
+
+/// A language whose words the estimate knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Language {
+    /// English.
+    En,
+    /// German.
+    De,
+    /// French.
+    Fr,
+    /// Spanish.
+    Es,
+    /// Italian.
+    It,
+    /// Portuguese.
+    Pt,
+    /// Polish.
+    Pl,
+}
+
+impl Language {
+    /// All, in the order of `build.rs`.
+    pub(super) const ALL: [Self; 7] =
+        [Self::En, Self::De, Self::Fr, Self::Es, Self::It, Self::Pt, Self::Pl];
+}
+
+/// A set of languages; common passwords and names known everywhere are in each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Languages(u8);
+
+impl Languages {
+    const EVERYWHERE: u8 = 1 << 7;
+
+    pub(super) fn new(languages: &BTreeSet<Language>) -> Self {
+        let bits = languages.iter().map(|language| 1 << *language as u8);
+        Self(bits.fold(Self::EVERYWHERE, |all, bit| all | bit))
+    }
+
+    fn bits(self) -> u8 {
+        self.0
+    }
+}
+
+/// A kind of part that attackers try early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// A password that many people have.
+    CommonPassword,
+    /// A word of a language, a place, a club, a brand or a phrase, or one of the organisation's.
+    CommonWord,
+    /// A given name or a family name.
+    Name,
+    /// A word of the user's own.
+    PersonalWord,
+    /// A year, a day or a date.
+    Date,
+    /// A walk on a keyboard.
+    KeyboardPattern,
+    /// A sequence of letters or digits.
+    Sequence,
+    /// A part that is there more than once.
+    Repeat,
+    /// Nothing but characters, and too few of them.
+    FewCharacters,
+}
+
+impl Kind {
+    /// How to make the password stronger, in English.
+    pub(super) fn suggestion(self) -> &'static str {
+        match self {
+            Self::CommonPassword => "Do not build on a password that many people use.",
+            Self::CommonWord => "Use several words that have nothing to do with each other.",
+            Self::Name => "Avoid the names of people.",
+            Self::PersonalWord => "Avoid words that have to do with you.",
+            Self::Date => "Avoid years and dates.",
+            Self::KeyboardPattern => "Avoid keys that lie side by side.",
+            Self::Sequence => "Avoid sequences such as abc or 123.",
+            Self::Repeat => "Avoid repeating characters or words.",
+            Self::FewCharacters => "Use more characters.",
+        }
+    }
+}
+
+/// How many guesses a password takes, and why not more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Estimate {
+    /// In thousandths of the decimal logarithm.
+    pub(super) cost: u32,
+    /// The kinds of its parts, none of them twice.
+    pub(super) kinds: BTreeSet<Kind>,
+    /// The steps along the dictionary that it took, at most [`STEPS`] and a few for each division.
+    steps: usize,
+}
+
+/// The rule on guesses: the fewest, the languages, and the organisation's words.
+#[derive(Debug)]
+pub struct Strength {
+    /// In thousandths of the decimal logarithm.
+    min: Cost,
+    languages: Languages,
+    banned: Arc<BannedWords>,
+}
+
+/// A kind of part that makes a password weak, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct WeakPart {
+    kind: Kind,
+    suggestion: &'static str,
+}
+
+impl Strength {
+    pub(super) fn new(min: Cost, languages: &BTreeSet<Language>, banned: Arc<BannedWords>) -> Self {
+        Self { min, languages: Languages::new(languages), banned }
+    }
+
+    /// The decimal logarithm of the fewest guesses.
+    pub(super) fn min_guesses_log10(&self) -> f64 {
+        f64::from(self.min) / f64::from(GUESSES_10)
+    }
+
+    /// Why a password takes fewer guesses; none if it takes as many.
+    ///
+    /// A banned word is told as a common word: the rule on banned words alone tells of them.
+    pub(super) fn weak_parts(&self, text: &str, personal: &PersonalWords) -> Option<Vec<WeakPart>> {
+        let own = OwnWords::new(Some(&self.banned), personal);
+        let Estimate { cost, kinds, .. } = estimate(text, self.languages, &own);
+        let part = |kind: Kind| WeakPart { kind, suggestion: kind.suggestion() };
+        (cost < self.min).then(|| kinds.into_iter().map(part).collect())
+    }
+}
+
+/// The decimal logarithm of the guesses for a password, the organisation's words left out.
+pub(super) fn guesses_log10(
+    text: &str,
+    languages: &BTreeSet<Language>,
+    personal: &PersonalWords,
+) -> f64 {
+    let own = OwnWords::new(None, personal);
+    f64::from(estimate(text, Languages::new(languages), &own).cost) / f64::from(GUESSES_10)
+}
+
+impl Estimate {
+    fn most(steps: usize) -> Self {
+        Self { cost: MOST, kinds: BTreeSet::new(), steps }
+    }
+}
+
+/// The words of the organisation and of the user, in the order of their first letters.
+pub(super) struct OwnWords<'a>(Vec<OwnWord<'a>>);
+
+struct OwnWord<'a> {
+    word: Cow<'a, [char]>,
+    kind: Kind,
+    cost: Cost,
+}
+
+impl<'a> OwnWords<'a> {
+    pub(super) fn new(banned: Option<&'a BannedWords>, personal: &PersonalWords) -> Self {
+        let banned = banned.into_iter().flat_map(BannedWords::words).map(|word| OwnWord {
+            word: word.into(),
+            kind: Kind::CommonWord,
+            cost: BANNED_WORD,
+        });
+        let personal = personal.words().map(|word| OwnWord {
+            word: word.chars().collect(),
+            kind: Kind::PersonalWord,
+            cost: PERSONAL_WORD,
+        });
+        let mut words: Vec<_> = banned.chain(personal).collect();
+        words.sort_by_key(|own| own.word.first().copied());
+        Self(words)
+    }
+
+    /// Calls `found` with each word that the text begins with: length, cost and kind.
+    fn find(&self, text: &[char], mut found: impl FnMut(usize, Cost, Kind)) {
+        let Some(&first) = text.first() else { return };
+        for letter in iter::once(first).chain(looks_like(first).chars()) {
+            let from = self.0.partition_point(|own| own.word.first() < Some(&letter));
+            for own in self.0[from..].iter().take_while(|own| own.word.first() == Some(&letter)) {
+                if let Some(cost) = spelled(&own.word, text) {
+                    found(own.word.len(), own.cost + cost, own.kind);
+                }
+            }
+        }
+    }
+}
+
+/// Estimates the guesses for a password of at most 256 code points.
+///
+/// A longer one is not looked at: Cognito takes none.
+pub(super) fn estimate(password: &str, languages: Languages, own: &OwnWords<'_>) -> Estimate {
+    let text = Text::new(password);
+    if text.folded.len() > COGNITO_MAX_LENGTH {
+        return Estimate::most(0);
+    }
+    let whole = Division::cheapest(&text, languages, own);
+    let joined = text.separator().map(|separator| {
+        let joined = Division::cheapest(&text.without(separator), languages, own);
+        let cost = (joined.cost + SEPARATOR + PART).min(MOST);
+        Estimate { cost, steps: joined.steps + whole.steps, ..joined }
+    });
+    match joined {
+        Some(joined) if joined.cost < whole.cost => joined,
+        Some(joined) => Estimate { steps: joined.steps, ..whole },
+        None => whole,
+    }
+}
+
+/// Whether a password is on the list of common ones, whatever its case, width and accents.
+pub(super) fn is_common_password(password: &str) -> bool {
+    let text = secret_text(password.len(), plain(password));
+    Dictionary::new().is_common_password(&text)
+}
+
+/// A password as it is written and as a person reads it, character by character.
+struct Text {
+    written: Zeroizing<Vec<char>>,
+    folded: Zeroizing<Vec<char>>,
+}
+
+impl Text {
+    fn new(password: &str) -> Self {
+        let length = password.len();
+        let pairs = || password.chars().filter_map(|c| Some((c, plain_char(c)?)));
+        Self {
+            written: secret(length, pairs().map(|(c, _)| c)),
+            folded: secret(length, pairs().map(|(_, c)| c)),
+        }
+    }
+
+    /// The symbol or space that stands between two letters or digits most often, and at least twice.
+    fn separator(&self) -> Option<char> {
+        let between = self.folded.windows(3).filter(|around| {
+            !around[1].is_alphanumeric()
+                && around[0].is_alphanumeric()
+                && around[2].is_alphanumeric()
+        });
+        let mut separators = secret(self.folded.len(), between.map(|around| around[1]));
+        separators.sort_unstable();
+        let most = separators.chunk_by(char::eq).max_by_key(|same| same.len())?;
+        (most.len() > 1).then_some(most[0])
+    }
+
+    fn without(&self, separator: char) -> Self {
+        let length = self.folded.len();
+        let kept = |which: &Zeroizing<Vec<char>>| {
+            let both = which.iter().zip(self.folded.iter());
+            secret(length, both.filter(|(_, c)| **c != separator).map(|(c, _)| *c))
+        };
+        Self { written: kept(&self.written), folded: kept(&self.folded) }
+    }
+}
+
+/// The cheapest division of a text up to each place.
+struct Division<'t> {
+    text: &'t Text,
+    dictionary: Dictionary,
+    languages: Languages,
+    /// The steps along the dictionary that are left.
+    steps: usize,
+    /// How many letters are large before each place.
+    capitals: Vec<u16>,
+    /// How many characters are letters before each place.
+    letters: Vec<u16>,
+    best: Vec<Step>,
+    /// The cheapest whose last part is of characters without a pattern.
+    loose: Vec<Step>,
+}
+
+/// The last part of the cheapest division up to a place.
+#[derive(Clone, Copy)]
+struct Step {
+    cost: Cost,
+    start: usize,
+    /// None where it is of characters without a pattern.
+    kind: Option<Kind>,
+}
+
+const UNREACHED: Step = Step { cost: Cost::MAX, start: 0, kind: None };
+
+impl<'t> Division<'t> {
+    fn cheapest(text: &'t Text, languages: Languages, own: &OwnWords<'_>) -> Estimate {
+        let length = text.folded.len();
+        let counts = |is: fn(&char) -> bool| {
+            let counts = text.written.iter().scan(0, move |count, c| {
+                *count += u16::from(is(c));
+                Some(*count)
+            });
+            iter::once(0).chain(counts).collect()
+        };
+        let mut division = Self {
+            text,
+            capitals: counts(|c| c.is_uppercase()),
+            letters: counts(|c| c.is_alphabetic()),
+            dictionary: Dictionary::new(),
+            languages,
+            steps: STEPS,
+            best: vec![UNREACHED; length + 1],
+            loose: vec![UNREACHED; length + 1],
+        };
+        division.best[0].cost = 0;
+        let repeats = text.repeats();
+        let walks = Walks::new(&text.written);
+        for (place, &repeat) in repeats.iter().enumerate() {
+            division.settle(place);
+            division.extend(place, repeat, &walks, own);
+            if place % LOOK_EVERY == 0 && division.ahead(place) >= MOST {
+                return Estimate::most(STEPS - division.steps);
+            }
+        }
+        division.settle(length);
+        division.estimate()
+    }
+
+    /// Decides the cheapest division up to a place that all parts from before it have reached.
+    fn settle(&mut self, place: usize) {
+        let text = &self.text.folded;
+        // Backwards from the end of letters only: within them it would double the work.
+        if text.get(place).is_none_or(|c| !c.is_alphabetic()) {
+            let mut found = Vec::new();
+            let back = text[..place].iter().rev();
+            let steps = self.dictionary.words(back, self.languages, self.steps, |word| {
+                if word.length >= SHORTEST_BACKWARDS {
+                    found.push(word);
+                }
+            });
+            self.steps = self.steps.saturating_sub(steps);
+            for word in found {
+                self.reach(place - word.length, word.length, word.cost + BACKWARDS, word.kind);
+            }
+        }
+        if self.loose[place].cost < self.best[place].cost {
+            self.best[place] = self.loose[place];
+        }
+    }
+
+    /// Reaches on from a place with each part that begins there.
+    fn extend(&mut self, place: usize, repeat: usize, walks: &Walks, own: &OwnWords<'_>) {
+        let text = self.text;
+        let (written, folded) = (&text.written[place..], &text.folded[place..]);
+        // Characters without a pattern: one part, however many.
+        let cost = character(written[0]);
+        let goes_on = self.loose[place].cost.saturating_add(cost);
+        let begins = self.best[place].cost + Self::part(place) + cost;
+        self.loose[place + 1] = if goes_on < begins {
+            Step { cost: goes_on, start: self.loose[place].start, kind: None }
+        } else {
+            Step { cost: begins, start: place, kind: None }
+        };
+
+        if repeat > SHORTEST_REPEAT {
+            self.reach(place, repeat, REPEAT, Kind::Repeat);
+        }
+        // All that begins here has begun before, where it could be taken as well.
+        if repeat >= LONGEST_WORD {
+            return;
+        }
+        for length in SHORTEST_REPEAT..=repeat {
+            self.reach(place, length, REPEAT, Kind::Repeat);
+        }
+
+        let mut found = Vec::new();
+        let (dictionary, languages) = (&self.dictionary, self.languages);
+        let steps = dictionary.words(folded.iter(), languages, self.steps, |word| found.push(word));
+        self.steps = self.steps.saturating_sub(steps);
+        for word in found {
+            self.reach(place, word.length, word.cost, word.kind);
+        }
+        own.find(folded, |length, cost, kind| self.reach(place, length, cost, kind));
+        walks.find(place, |length, cost| {
+            self.reach_plain(place, length, cost, Kind::KeyboardPattern);
+        });
+        dates::dates(folded, |length, cost| self.reach_plain(place, length, cost, Kind::Date));
+        sequences::sequences(folded, |length, cost, kind| self.reach(place, length, cost, kind));
+    }
+
+    /// The cheapest of all that goes on after a place: nothing that ends later is cheaper, but for a
+    /// word that is backwards across the place, which makes no difference at [`MOST`].
+    fn ahead(&self, place: usize) -> Cost {
+        let reached = self.best[place + 1..].iter().map(|step| step.cost);
+        reached.min().unwrap_or(Cost::MAX).min(self.loose[place + 1].cost)
+    }
+
+    /// What a part costs beside the part, by where it begins.
+    fn part(place: usize) -> Cost {
+        if place == 0 { 0 } else { PART }
+    }
+
+    /// Reaches the end of a part of letters, whose case costs something too.
+    fn reach(&mut self, start: usize, length: usize, cost: Cost, kind: Kind) {
+        let cost = cost + self.case(start, start + length);
+        self.reach_plain(start, length, cost, kind);
+    }
+
+    fn reach_plain(&mut self, start: usize, length: usize, cost: Cost, kind: Kind) {
+        let cost = self.best[start].cost + Self::part(start) + cost;
+        let end = &mut self.best[start + length];
+        if cost < end.cost {
+            *end = Step { cost, start, kind: Some(kind) };
+        }
+    }
+
+    /// The guesses for the letter case of a part.
+    fn case(&self, start: usize, end: usize) -> Cost {
+        let count = |counts: &[u16]| usize::from(counts[end] - counts[start]);
+        let (large, letters) = (count(&self.capitals), count(&self.letters));
+        if large == 0 {
+            return 0;
+        }
+        let is_large = |at: usize| self.capitals[at + 1] > self.capitals[at];
+        if large == 1 && is_large(start) {
+            return FIRST_CAPITAL;
+        }
+        if large == letters || large == 1 && is_large(end - 1) {
+            return CAPITALS;
+        }
+        let rarer = Cost::try_from(large.min(letters - large)).unwrap_or(Cost::MAX);
+        MIXED_CASE.saturating_mul(rarer).saturating_add(CAPITALS).min(ANY_CASE)
+    }
+
+    fn estimate(&self) -> Estimate {
+        let mut place = self.best.len() - 1;
+        let cost = self.best[place].cost;
+        let mut kinds = BTreeSet::new();
+        while place > 0 {
+            let step = self.best[place];
+            kinds.extend(step.kind);
+            place = step.start;
+        }
+        if kinds.is_empty() {
+            kinds.insert(Kind::FewCharacters);
+        }
+        Estimate { cost: cost.min(MOST), kinds, steps: STEPS - self.steps }
+    }
+}
+
+impl Text {
+    /// For each place, the length of the longest text from there on that is also to be found from an
+    /// earlier place on, within the window.
+    fn repeats(&self) -> Vec<usize> {
+        let text = &self.folded;
+        let length = text.len();
+        let mut longest = vec![0; length];
+        for distance in 1..length.min(REPEAT_WINDOW + 1) {
+            let mut same = 0;
+            for place in (distance..length).rev() {
+                same = if text[place] == text[place - distance] { same + 1 } else { 0 };
+                longest[place] = longest[place].max(same);
+            }
+        }
+        longest
+    }
+}
+
+/// The guesses for the look-alikes of a word that the text begins with; none if it does not.
+fn spelled(word: &[char], text: &[char]) -> Option<Cost> {
+    let text = text.get(..word.len())?;
+    word.iter().zip(text).try_fold(0, |cost, (&letter, &c)| {
+        let added = if letter == c { 0 } else { LOOK_ALIKE };
+        (added == 0 || looks_like(c).contains(letter)).then_some(cost + added)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::personal_words::PersonalAttribute;
+    use super::*;
+
+    const PASSWORDS: &str = include_str!("../../../data/common-passwords.txt");
+
+    fn of(text: &str, banned: &[&str], user_name: &str) -> Estimate {
+        let banned = BannedWords::new(banned).unwrap();
+        let personal = PersonalWords::new([(PersonalAttribute::UserName, user_name)]);
+        let own = OwnWords::new(Some(&banned), &personal);
+        estimate(text, Languages::new(&Language::ALL.into()), &own)
+    }
+
+    fn cost(text: &str) -> Cost {
+        of(text, &[], "").cost
+    }
+
+    #[track_caller]
+    fn assert_kinds(text: &str, expected: &[Kind]) {
+        let found = of(text, &[], "").kinds;
+        assert_eq!(found, expected.iter().copied().collect(), "{text}");
+    }
+
+    #[test]
+    fn each_kind_of_part_is_found() {
+        use Kind::{
+            CommonPassword, CommonWord, Date, FewCharacters, KeyboardPattern, Name, Repeat,
+            Sequence,
+        };
+        for (text, kinds) in [
+            ("dragon", &[CommonPassword][..]),
+            ("Einfach", &[CommonWord]),
+            ("einfachkowalska", &[CommonWord, Name]),
+            ("Frühling2025", &[CommonWord, Date]),
+            ("24.12.1987", &[Date]),
+            ("1987-12-24", &[Date]),
+            ("31121953", &[Date]),
+            ("zaq1@WSXcde3", &[KeyboardPattern]),
+            ("!QAZ@WSX#EDC", &[KeyboardPattern]),
+            ("йцукенгшщ", &[KeyboardPattern]),
+            ("qsdfghjklm", &[KeyboardPattern]),
+            ("tzuiopü", &[KeyboardPattern]),
+            ("jklmnopqrst", &[Sequence]),
+            ("8765432", &[Sequence]),
+            ("a1b2c3d4e5f6", &[Sequence]),
+            ("☃☃☃☃☃☃☃☃", &[Repeat]),
+            ("wtbwtbwtb", &[Repeat]),
+            ("wtbhv", &[FewCharacters]),
+        ] {
+            assert_kinds(text, kinds);
+        }
+    }
+
+    #[test]
+    fn a_disguise_adds_little_to_a_word() {
+        let word = cost("einfach");
+        for disguise in [
+            "Einfach",
+            "EINFACH",
+            "einfacH",
+            "e1nf@ch",
+            "hcafnie",
+            "e-i-n-f-a-c-h",
+            "e i n f a c h",
+            "einfacheinfach",
+            "einfach!!!!",
+        ] {
+            let cost = cost(disguise);
+            assert!((word + 100..=word + 2_000).contains(&cost), "{disguise}: {cost}");
+        }
+        // A letter and what it is written as are the same word.
+        for (one, other) in [
+            ("zürich", "zurich"),
+            ("straße", "strasse"),
+            ("łódź", "lodz"),
+            ("ｅｉｎｆａｃｈ", "einfach"),
+        ] {
+            assert_eq!(cost(one), cost(other), "{one}");
+        }
+    }
+
+    #[test]
+    fn the_commoner_a_word_the_fewer_guesses_it_takes() {
+        for (commoner, rarer) in [
+            ("password", "octopus"),
+            ("always", "cantilever"),
+            ("und", "schadenfreude"),
+            ("kowalski", "brzozowska"),
+        ] {
+            assert!(cost(commoner) < cost(rarer), "{commoner} {rarer}");
+        }
+    }
+
+    #[test]
+    fn a_language_that_is_not_configured_has_no_words() {
+        let own = OwnWords(Vec::new());
+        let in_languages = |text, languages: &[Language]| {
+            let languages = languages.iter().copied().collect();
+            estimate(text, Languages::new(&languages), &own).cost
+        };
+        let polish = "przedsiebiorstwo";
+        assert!(in_languages("najlepszego", &[Language::Pl]) < 5_000);
+        assert!(in_languages("najlepszego", &[Language::De, Language::En]) > 8_000);
+        assert!(in_languages(polish, &[]) > 15_000);
+        // Common passwords are tried everywhere.
+        assert!(in_languages("dragon", &[]) < 2_000);
+    }
+
+    #[test]
+    fn the_words_of_the_organisation_and_of_the_user_are_known_in_disguise() {
+        let unknown = cost("fabrikam-zyxomvqa");
+        let banned = of("F@brik4m-zyxomvqa", &["fabrikam"], "");
+        let personal = of("fabrikam-Zyx0mvqa", &[], "zyxomvqa");
+        assert!(
+            banned.cost + 2_000 < unknown && personal.cost + 2_000 < unknown,
+            "{banned:?} {personal:?} {unknown}"
+        );
+        assert!(banned.kinds.contains(&Kind::CommonWord));
+        assert!(personal.kinds.contains(&Kind::PersonalWord));
+    }
+
+    #[test]
+    fn every_entry_of_the_list_is_a_common_password_whatever_its_case_and_width() {
+        assert_eq!(PASSWORDS.lines().count(), 55_511);
+        for entry in PASSWORDS.lines() {
+            assert!(is_common_password(entry), "{entry}");
+        }
+        for other in ["PaSsWoRd", "Pássword", "ｐａｓｓｗｏｒｄ", "Пароль"] {
+            assert!(is_common_password(other), "{other}");
+        }
+        for other in ["", "passwodr", "password!x", "p4ssw0rdd", "einfach", "密码🔑"] {
+            assert!(!is_common_password(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn no_word_is_longer_than_the_longest() {
+        let lists = ["en", "de", "fr", "es", "it", "pt", "pl", "expected"].map(|name| {
+            let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/words");
+            std::fs::read_to_string(format!("{folder}/{name}.txt")).unwrap()
+        });
+        let words = lists.iter().flat_map(|list| list.split_whitespace()).chain(PASSWORDS.lines());
+        assert_eq!(words.map(|word| word.chars().count()).max(), Some(LONGEST_WORD));
+    }
+
+    #[test]
+    fn more_than_256_code_points_are_not_estimated() {
+        assert!(cost(&"a".repeat(256)) < 5_000);
+        assert_eq!(of(&"a".repeat(257), &[], ""), Estimate::most(0));
+    }
+
+    /// The guesses if every character is tried.
+    fn brute_force(text: &str) -> Cost {
+        text.chars().map(character).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn an_estimate_is_bounded_in_result_and_in_work(
+            text in prop_oneof![
+                "\\PC{0,256}",
+                "[1!@03$5]{0,256}",
+                "[il1!|]{0,256}",
+                "([a-z]{1,9}[0-9!@]{0,3}){0,30}",
+                "(1!|@0|l){0,128}",
+            ],
+        ) {
+            let Estimate { cost, steps, .. } = of(&text, &[], "");
+            prop_assert!(cost <= MOST && cost <= brute_force(&text));
+            // The last walk of each of the two divisions may exceed what is left by a few.
+            prop_assert!(steps <= 2 * STEPS + 1_000, "{} steps", steps);
+        }
+
+        #[test]
+        fn a_word_more_never_raises_the_estimate(
+            word in "[a-z1@]{4,9}",
+            text in "[a-z1@A-Z -]{0,40}",
+        ) {
+            let text = format!("{text}{word}");
+            let known = of(&text, &[], "").cost;
+            prop_assert!(of(&text, &[&word], "").cost <= known);
+            prop_assert!(of(&text, &[], &word).cost <= known);
+        }
+
+        #[test]
+        fn letter_case_never_lowers_the_estimate_of_letters(text in "[a-zA-Z]{0,30}") {
+            prop_assert!(cost(&text.to_lowercase()) <= cost(&text));
+        }
+
+        #[test]
+        fn twice_the_same_is_little_more_than_once(text in "[ -~]{3,60}") {
+            let (once, twice) = (cost(&text), cost(&text.repeat(2)));
+            prop_assert!(twice <= once + REPEAT + PART + ANY_CASE, "{} {}", once, twice);
+        }
+    }
+}
