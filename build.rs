@@ -1,5 +1,6 @@
 //! Compiles data into what is read where it lies in the binary: the words that people build
-//! passwords from into an FST, Amazon's root certificates from PEM into DER.
+//! passwords from into an FST, Amazon's root certificates from PEM into DER, and the built-in policy
+//! without its comments.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,9 +12,10 @@ use rustls_pki_types::pem::PemObject as _;
 const PASSWORDS: &str = "data/common-passwords.txt";
 const WORDS: &str = "data/words";
 const ROOTS: &str = "data/amazon-roots.pem";
+const POLICY: &str = "password-policy.toml";
 
 fn main() -> Result<(), Box<dyn error::Error>> {
-    for path in [PASSWORDS, WORDS, ROOTS] {
+    for path in [PASSWORDS, WORDS, ROOTS, POLICY] {
         println!("cargo::rerun-if-changed={path}");
     }
     let out = env::var("OUT_DIR")?;
@@ -25,6 +27,13 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .map(|root| root.map(|root| format!("&{:?}, ", root.as_ref())))
         .collect::<Result<String, _>>()?;
     fs::write(out.join("amazon-roots.rs"), format!("[{roots}]"))?;
+
+    // A third of the time that the start takes for the policy goes into its comments. Their lines stay,
+    // so that errors name the right ones.
+    let policy = fs::read_to_string(POLICY)?;
+    let without_comment = |line| if str::starts_with(line, '#') { "\n" } else { line };
+    let policy: String = policy.split_inclusive('\n').map(without_comment).collect();
+    fs::write(out.join(POLICY), policy)?;
     Ok(())
 }
 

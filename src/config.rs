@@ -17,7 +17,7 @@ use crate::token;
 use crate::user_pool::{UserPoolId, UserPoolIdError};
 
 /// The policy that is built into the binary.
-const EMBEDDED_POLICY: &str = include_str!("../password-policy.toml");
+const EMBEDDED_POLICY: &str = include_str!(concat!(env!("OUT_DIR"), "/password-policy.toml"));
 
 /// Everything that a deployment decides.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use change_password::problem::ProblemCode;
 use fake_cognito::{Fault, Operation};
 use serde_json::{Value, json};
 
-use crate::harness::{Function, OLD, sample};
+use crate::harness::{Function, OLD, post, sample};
 use crate::problems::{provoke, table};
 
 fn openapi() -> Value {
@@ -130,5 +130,24 @@ async fn the_members_of_the_policy_are_described() {
     for rule in policy["rules"].as_array().unwrap() {
         assert_conforms(rule, schema(&document, "Rule"));
         assert_conforms(&rule["params"], schema(&document, "RuleParams"));
+    }
+}
+
+#[tokio::test]
+async fn the_members_of_a_check_are_described() {
+    let document = openapi();
+    let function =
+        Function::start_with_policy(include_str!("../policy/data/every-rule.toml")).await;
+    let mut event = post(&function.token, &json!({ "proposedPassword": "demo" }));
+    event["rawPath"] = "/check-password".into();
+    let checked = function.invoke(&event).await.json();
+    assert_conforms(&checked, schema(&document, "Checked"));
+    for (list, name) in [("rules", "Rule"), ("violations", "Violation")] {
+        let entries = checked[list].as_array().unwrap();
+        assert!(!entries.is_empty(), "{list}");
+        for entry in entries {
+            assert_conforms(entry, schema(&document, name));
+            assert_conforms(&entry["params"], schema(&document, "RuleParams"));
+        }
     }
 }
