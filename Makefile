@@ -87,8 +87,8 @@ dev-check: .venv/installed ## Try the commands that `make dev` prints
 page: .venv/installed ## Use the page of `make dev` in a headless Chromium
 	.venv/bin/python tests/local/page.py $(call or_skip,no Chromium)
 
-clients: .venv/installed ## Check and run the client of docs/clients/typescript.md
-	.venv/bin/python tests/local/clients.py
+clients: .venv/installed ## Build clients/typescript and run its tests against the function
+	.venv/bin/python tests/local/clients.py typescript
 
 schemathesis: .venv/installed ## Check the function against openapi.yaml
 	.venv/bin/openapi-spec-validator openapi.yaml
