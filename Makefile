@@ -12,7 +12,7 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit forwarder sam-validate cfn-lint checkov dev-check page clients schemathesis e2e
+RUNNING := deny audit forwarder sam-validate cfn-lint checkov dev-check page clients kotlin schemathesis e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -28,7 +28,7 @@ SKIPPED := target/not-checked
 or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; \
   mkdir -p target; echo '$@ ($(1))' >> $(SKIPPED); }
 
-.PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) bench \
+.PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) swift bench \
   bench-policy corpus faults load fuzz package clean
 
 help: ## List the targets
@@ -89,6 +89,13 @@ page: .venv/installed ## Use the page of `make dev` in a headless Chromium
 
 clients: .venv/installed ## Build clients/typescript and run its tests against the function
 	.venv/bin/python tests/local/clients.py typescript
+
+kotlin: .venv/installed ## Build and lint clients/kotlin and run its tests against the function
+	.venv/bin/python tests/local/clients.py kotlin $(call or_skip,no JDK or no Maven)
+
+# Not part of `make test`, since few machines have Swift.
+swift: .venv/installed ## Build clients/swift and run its tests against the function
+	.venv/bin/python tests/local/clients.py swift $(call or_skip,no Swift)
 
 schemathesis: .venv/installed ## Check the function against openapi.yaml
 	.venv/bin/openapi-spec-validator openapi.yaml
