@@ -6,13 +6,17 @@ UV := uv==0.13.9
 
 # On the PATH, where sam looks for cargo-lambda, and cargo-lambda for the compiler's linker.
 SAM := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/bin/sam
+# Node.js is the one in .venv.
+NODE_MODULES := PATH="$(CURDIR)/.venv/bin:$$PATH" target/tools/openapi/node_modules/.bin
+REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE_MODULES)/redocly
 ARM64 := aarch64-unknown-linux-gnu
 
 # `make test` runs three lists side by side: the first compiles the workspace, the second compiles in
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit forwarder sam-validate cfn-lint checkov dev-check page clients kotlin schemathesis e2e
+RUNNING := deny audit forwarder sam-validate cfn-lint checkov dev-check page clients kotlin openapi schemathesis \
+  e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -28,7 +32,8 @@ SKIPPED := target/not-checked
 or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; \
   mkdir -p target; echo '$@ ($(1))' >> $(SKIPPED); }
 
-.PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) swift bench \
+.PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) swift collection \
+  api-page bench \
   bench-policy corpus faults load fuzz package clean
 
 help: ## List the targets
@@ -96,6 +101,17 @@ kotlin: .venv/installed ## Build and lint clients/kotlin and run its tests again
 # Not part of `make test`, since few machines have Swift.
 swift: .venv/installed ## Build clients/swift and run its tests against the function
 	.venv/bin/python tests/local/clients.py swift $(call or_skip,no Swift)
+
+openapi: target/tools/openapi/installed ## Check openapi.yaml by Redocly's and Spectral's rules, and run its collection
+	$(REDOCLY) lint --config tests/local/openapi/redocly.yaml openapi.yaml
+	$(NODE_MODULES)/spectral lint --ruleset tests/local/openapi/spectral.yaml --fail-severity warn openapi.yaml
+	.venv/bin/python tests/local/openapi.py --check
+
+collection: .venv/installed ## Write the Postman collection of openapi.yaml
+	.venv/bin/python tests/local/openapi.py
+
+api-page: target/tools/openapi/installed ## Render openapi.yaml as target/api.html
+	$(REDOCLY) build-docs --output target/api.html openapi.yaml
 
 schemathesis: .venv/installed ## Check the function against openapi.yaml
 	.venv/bin/openapi-spec-validator openapi.yaml
@@ -180,6 +196,12 @@ target/tools/bin/cargo-deny:
 target/tools/checkov/installed: .venv/installed
 	$(PYTHON) -m venv --clear $(@D)
 	.venv/bin/uv pip install --quiet --no-cache --python $(@D)/bin/python checkov==3.3.30
+	touch $@
+
+target/tools/openapi/installed: tests/local/openapi/package-lock.json .venv/installed
+	mkdir -p $(@D)
+	cp tests/local/openapi/package.json tests/local/openapi/package-lock.json $(@D)
+	cd $(@D) && PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
 .venv/installed: tests/local/requirements.txt
