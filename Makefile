@@ -32,9 +32,8 @@ SKIPPED := target/not-checked
 or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; \
   mkdir -p target; echo '$@ ($(1))' >> $(SKIPPED); }
 
-.PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) swift collection \
-  api-page bench \
-  bench-policy corpus faults load fuzz package clean
+.PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) swift \
+  collection api-page bench bench-policy corpus faults load fuzz package clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -186,7 +185,7 @@ package: .venv/installed ## Build the function for Lambda without SAM, into targ
 
 clean: ## Remove all that was built or installed
 	cargo clean
-	rm -rf .venv .aws-sam fuzz/target
+	rm -rf .venv .aws-sam fuzz/target clients/kotlin/target
 
 # Without optimisation or debug information, since it takes longer to compile than to run.
 target/tools/bin/cargo-deny:
