@@ -7,14 +7,17 @@ INSTALL := .venv/bin/uv pip install --quiet --no-cache --require-hashes
 
 # On the PATH, where sam looks for cargo-lambda, and cargo-lambda for the compiler's linker.
 SAM := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/bin/sam
+# Node.js is the one in .venv.
+NODE_MODULES := PATH="$(CURDIR)/.venv/bin:$$PATH" target/tools/openapi/node_modules/.bin
+REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE_MODULES)/redocly
 ARM64 := aarch64-unknown-linux-gnu
 
 # `make test` runs three lists side by side: the first compiles the workspace, the second compiles in
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients schemathesis \
-  check-policy e2e
+RUNNING := deny audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
+  schemathesis check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -30,8 +33,8 @@ SKIPPED := target/not-checked
 or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; \
   mkdir -p target; echo '$@ ($(1))' >> $(SKIPPED); }
 
-.PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) bench \
-  bench-policy corpus faults load fuzz package sbom requirements clean
+.PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) swift \
+  collection api-page bench bench-policy corpus faults load fuzz package sbom requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,8 +96,26 @@ dev-check: .venv/installed ## Try the commands that `make dev` prints
 page: .venv/installed ## Use the page of `make dev` in a headless Chromium
 	.venv/bin/python tests/local/page.py $(call or_skip,no Chromium)
 
-clients: .venv/installed ## Check and run the client of docs/clients/typescript.md
-	.venv/bin/python tests/local/clients.py
+clients: .venv/installed ## Build clients/typescript and run its tests against the function
+	.venv/bin/python tests/local/clients.py typescript
+
+kotlin: .venv/installed ## Build and lint clients/kotlin and run its tests against the function
+	.venv/bin/python tests/local/clients.py kotlin $(call or_skip,no JDK or no Maven)
+
+# Not part of `make test`, since few machines have Swift.
+swift: .venv/installed ## Build clients/swift and run its tests against the function
+	.venv/bin/python tests/local/clients.py swift $(call or_skip,no Swift)
+
+openapi: target/tools/openapi/installed ## Check openapi.yaml by Redocly's and Spectral's rules, and run its collection
+	$(REDOCLY) lint --config tests/local/openapi/redocly.yaml openapi.yaml
+	$(NODE_MODULES)/spectral lint --ruleset tests/local/openapi/spectral.yaml --fail-severity warn openapi.yaml
+	.venv/bin/python tests/local/openapi.py --check
+
+collection: .venv/installed ## Write the Postman collection of openapi.yaml
+	.venv/bin/python tests/local/openapi.py
+
+api-page: target/tools/openapi/installed ## Render openapi.yaml as target/api.html
+	$(REDOCLY) build-docs --output target/api.html openapi.yaml
 
 schemathesis: .venv/installed ## Check the function against openapi.yaml
 	.venv/bin/openapi-spec-validator openapi.yaml
@@ -190,7 +211,7 @@ sbom: target/tools/bin/cargo-cyclonedx ## List what the function is made of, in 
 
 clean: ## Remove all that was built or installed
 	cargo clean
-	rm -rf .venv .aws-sam fuzz/target
+	rm -rf .venv .aws-sam fuzz/target clients/kotlin/target
 
 # Without optimisation or debug information, since it takes longer to compile than to run.
 target/tools/bin/cargo-deny:
@@ -206,6 +227,12 @@ target/tools/bin/cargo-cyclonedx:
 target/tools/checkov/installed: tests/local/checkov.txt .venv/installed
 	$(PYTHON) -m venv --clear $(@D)
 	$(INSTALL) --python $(@D)/bin/python --requirement $<
+	touch $@
+
+target/tools/openapi/installed: tests/local/openapi/package-lock.json .venv/installed
+	mkdir -p $(@D)
+	cp tests/local/openapi/package.json tests/local/openapi/package-lock.json $(@D)
+	cd $(@D) && PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
 .venv/installed: tests/local/requirements.txt tests/local/uv.txt

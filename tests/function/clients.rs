@@ -1,4 +1,4 @@
-//! `docs/clients` tells on each page what an app does with each code, and its listings do it.
+//! `docs/clients.md` says what a client does with each code, and each package of `clients/` does it.
 
 use std::collections::BTreeSet;
 
@@ -6,44 +6,48 @@ use change_password::problem::ProblemCode;
 
 use crate::problems::table;
 
-const KOTLIN: &str = include_str!("../../docs/clients/kotlin.md");
-const SWIFT: &str = include_str!("../../docs/clients/swift.md");
-const TYPESCRIPT: &str = include_str!("../../docs/clients/typescript.md");
-
-/// The page's table, without its head.
-fn rows(page: &str) -> Vec<&str> {
-    let table = page.lines().skip_while(|line| !line.starts_with("| status |"));
-    table.skip(2).take_while(|line| line.starts_with('|')).collect()
-}
-
-#[test]
-fn each_page_has_the_same_table() {
-    assert!(rows(KOTLIN).len() > ProblemCode::ALL.len());
-    assert_eq!(rows(KOTLIN), rows(SWIFT));
-    assert_eq!(rows(KOTLIN), rows(TYPESCRIPT));
-}
+const PAGE: &str = include_str!("../../docs/clients.md");
+const SCENARIOS: &str = include_str!("../../clients/scenarios.json");
+const PACKAGES: [(&str, &str); 3] = [
+    (
+        "kotlin",
+        include_str!("../../clients/kotlin/src/main/kotlin/changepassword/PasswordClient.kt"),
+    ),
+    ("swift", include_str!("../../clients/swift/Sources/ChangePassword/PasswordClient.swift")),
+    ("typescript", include_str!("../../clients/typescript/src/client.ts")),
+];
 
 #[test]
 fn the_table_has_each_code_once_and_with_its_status() {
-    let mut told: Vec<_> = rows(KOTLIN)
-        .into_iter()
+    let rows = PAGE.lines().filter(|line| line.starts_with("| "));
+    let mut described: Vec<_> = rows
         .filter_map(|row| {
             let (status, rest) = row.strip_prefix("| ")?.split_once(" | `")?;
             let (code, _) = rest.split_once("` |")?;
             Some((status.parse().ok()?, code))
         })
         .collect();
-    told.sort_unstable();
+    described.sort_unstable();
     let answered: BTreeSet<_> = table().iter().map(|(status, code, _)| (*status, *code)).collect();
-    assert_eq!(told, Vec::from_iter(answered));
+    assert_eq!(described, Vec::from_iter(answered));
 }
 
 #[test]
-fn each_listing_handles_each_code_by_name() {
-    for page in [KOTLIN, SWIFT, TYPESCRIPT] {
-        let listing = page.split("```").nth(1).unwrap();
-        let handled = |code: &ProblemCode| listing.contains(&format!("\"{}\"", code.as_str()));
-        let forgotten: Vec<_> = ProblemCode::ALL.iter().filter(|code| !handled(code)).collect();
-        assert!(forgotten.is_empty(), "{} forgets {forgotten:?}", page.lines().next().unwrap());
+fn each_package_handles_each_code_by_name() {
+    for (package, source) in PACKAGES {
+        let handled = |code: &ProblemCode| source.contains(&format!("\"{}\"", code.as_str()));
+        let missing: Vec<_> = ProblemCode::ALL.iter().filter(|code| !handled(code)).collect();
+        assert!(missing.is_empty(), "{package} does not handle {missing:?}");
     }
+}
+
+#[test]
+fn each_code_has_a_scenario_that_every_package_runs() {
+    let scenarios: Vec<serde_json::Value> = serde_json::from_str(SCENARIOS).unwrap();
+    let names: Vec<_> = scenarios.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let covered = |code: &ProblemCode| {
+        names.iter().any(|name| name.split_once([' ', ',']).is_some_and(|it| it.0 == code.as_str()))
+    };
+    let missing: Vec<_> = ProblemCode::ALL.iter().filter(|code| !covered(code)).collect();
+    assert!(missing.is_empty(), "no scenario for {missing:?}");
 }

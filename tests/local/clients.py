@@ -1,7 +1,8 @@
-"""Checks the client listed in docs/clients/typescript.md.
+"""Builds a client of clients/ and runs its tests against the function and the fake Cognito.
 
-`tsc` checks its types, and `clients/typescript.test.mjs` runs it against the function and the fake
-Cognito.
+    clients.py typescript|kotlin|swift
+
+The tests of each client run the scenarios of clients/scenarios.json, through `front.py`.
 """
 
 import os
@@ -10,14 +11,10 @@ import subprocess
 import sys
 
 import dev
+import front
 import stack
 
-HERE = stack.ROOT / "tests" / "local" / "clients"
-SCRATCH = stack.scratch("clients")
-PAGE = stack.ROOT / "docs" / "clients" / "typescript.md"
-
-# `--lib` has the APIs of browsers and React Native, and none of Node.js.
-TSC_FLAGS = ["--strict", "--noEmit", "--target", "es2022", "--lib", "es2022,dom,dom.iterable"]
+CLIENTS = stack.ROOT / "clients"
 # Every rule that a client can check, except same_as_previous, which min_distance replaces.
 POLICY = """
 [length]
@@ -38,65 +35,74 @@ min_distance = 4
 """
 
 
-def listing():
-    """The client: the code block under its heading."""
-    _, section = PAGE.read_text().split("\n## The client\n", 1)
-    return section.split("```typescript\n", 1)[1].split("\n```\n", 1)[0] + "\n"
+def typescript(scratch):
+    """Builds the package in the scratch folder; returns the folder and the command of its tests."""
+    source, package = CLIENTS / "typescript", scratch / "typescript"
+    # npm and tsc start the node that they find on the PATH.
+    os.environ["PATH"] = f"{stack.TOOLS}{os.pathsep}{os.environ['PATH']}"
+    left_behind = shutil.ignore_patterns("node_modules", "dist", "out")
+    shutil.copytree(source, package, dirs_exist_ok=True, ignore=left_behind)
+    lock = (source / "package-lock.json").read_text()
+    marker = package / "node_modules" / "installed"
+    if not (marker.exists() and marker.read_text() == lock):
+        npm = [stack.TOOLS / "npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        run(npm, package, "The TypeScript compiler cannot be installed.")
+        marker.write_text(lock)
+    shutil.rmtree(package / "dist", ignore_errors=True)
+    run([stack.TOOLS / "npm", "run", "--silent", "build"], package, "It is not valid TypeScript.")
+    tsc = package / "node_modules" / ".bin" / "tsc"
+    run([tsc, "--project", "examples"], package, "An example is not valid TypeScript.")
+    tests = sorted((package / "test").glob("*.test.js"))
+    return package, [stack.TOOLS / "node", "--test", "--test-reporter=spec", *tests]
 
 
-def install():
-    """Installs the TypeScript compiler into the scratch folder, unless the lock file's is there."""
-    lock = (HERE / "package-lock.json").read_text()
-    marker = SCRATCH / "installed"
-    if marker.exists() and marker.read_text() == lock:
-        return
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, SCRATCH)
-    npm = [stack.TOOLS / "npm", "ci", "--silent", "--no-audit", "--no-fund"]
-    if subprocess.run(npm, cwd=SCRATCH).returncode != 0:
-        sys.exit("The TypeScript compiler cannot be installed.")
-    marker.write_text(lock)
+def kotlin(_scratch):
+    """Returns the folder and the command that compiles, lints and tests the module with Maven."""
+    if not (shutil.which("mvn") and shutil.which("javac")):
+        stack.not_checked("there is no JDK or no Maven")
+    # Since every version is pinned, Maven asks no registry once all is in this folder.
+    repository = stack.ROOT / "target" / "maven"
+    maven = ["mvn", "--batch-mode", "--no-transfer-progress", f"-Dmaven.repo.local={repository}"]
+    return CLIENTS / "kotlin", [*maven, "verify"]
+
+
+def swift(scratch):
+    """Returns the folder and the command that compiles and tests the package with SwiftPM."""
+    if not shutil.which("swift"):
+        stack.not_checked("there is no Swift")
+    return CLIENTS / "swift", ["swift", "test", "--scratch-path", scratch / "swift"]
+
+
+def run(command, folder, failure):
+    """Runs a command, and exits with this message if it fails."""
+    if subprocess.run(command, cwd=folder).returncode != 0:
+        sys.exit(failure)
 
 
 def main():
-    """Checks the client, then runs its tests; returns their exit status."""
+    """Builds the client that is named, then runs its tests; returns their exit status."""
+    language = {"typescript": typescript, "kotlin": kotlin, "swift": swift}[sys.argv[1]]
+    scratch = stack.scratch("clients")
+    folder, tests = language(scratch)
     stack.build()
-    # npm and tsc start the node that they find on the PATH.
-    os.environ["PATH"] = f"{stack.TOOLS}{os.pathsep}{os.environ['PATH']}"
-    install()
-    client = SCRATCH / "change-password.ts"
-    client.write_text(listing())
-    tsc = [SCRATCH / "node_modules" / ".bin" / "tsc", *TSC_FLAGS, client]
-    if subprocess.run(tsc).returncode != 0:
-        return "The client in docs/clients/typescript.md is not valid TypeScript."
-    print("tsc accepts the client.")
-
-    policy = SCRATCH / "policy.toml"
+    policy = scratch / "policy.toml"
     policy.write_text(POLICY)
-    # The test listens here, between the function and the fake Cognito, to cut the connection.
-    way = stack.free_port()
-    settings = {
-        "AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER": f"http://{stack.HOST}:{way}",
-        "PASSWORD_POLICY_FILE": str(policy),
-    }
     ports = stack.free_port(), stack.free_port()
     with (
-        stack.log(SCRATCH) as log,
-        dev.both(*ports, output=log, **settings) as (url, cognito, _),
+        stack.log(scratch, f"{sys.argv[1]}.log") as log,
+        dev.both(*ports, output=log, PASSWORD_POLICY_FILE=str(policy)) as (url, cognito, _),
+        front.running(url, cognito) as server,
     ):
         variables = {
-            "CLIENT": client.as_uri(),
-            "FUNCTION": url,
+            "FRONT": server,
             "COGNITO": cognito,
-            "WAY": str(way),
             "CLIENT_ID": dev.CLIENT,
             "USERNAME": dev.USER,
             "PASSWORD": dev.PASSWORD,
             "NEW_PASSWORD": dev.NEW_PASSWORD,
+            "SCENARIOS": str(CLIENTS / "scenarios.json"),
         }
-        test = [stack.TOOLS / "node", "--test", "--test-reporter=spec"]
-        test.append(HERE / "typescript.test.mjs")
-        return subprocess.run(test, env=os.environ | variables, cwd=SCRATCH).returncode
+        return subprocess.run(tests, env=os.environ | variables, cwd=folder).returncode
 
 
 if __name__ == "__main__":
