@@ -195,6 +195,7 @@ test("the checklist and the function find the same violations", async () => {
     "Purple-Monkey-8\u0085", "\ufeffPurple-Monkey-88888", "🔑🔑🔑🔑", "🔑".repeat(11) + "A", "Ab1!".repeat(11),
     "Correct-Horse-7-Batter", "Correct-Horse-8-Batteryy", "Correct-Horse-7-Battery!!!", "ΣσςΣσςΣσς", "İi̇İi̇İi̇",
     "\u{10FFFF}".repeat(41), "pUrple monkey", "12345678901234", "LOWERLESS-1234-8",
+    "e\u0301".repeat(10),
   ];
   const checkable = rules.filter((rule) => rule.clientCheckable);
   const broken = new Set();
@@ -202,6 +203,8 @@ test("the checklist and the function find the same violations", async () => {
     const { kind, violations } = await change({ proposedPassword: password });
     assert.equal(kind, "policyViolated", password);
     const codes = violations.map((violation) => violation.code);
+    const check = await client.check({ previousPassword: OLD, proposedPassword: password });
+    assert.deepEqual(check.violations.map((violation) => violation.code), codes, password);
     for (const rule of checkable) {
       const kept = keeps(rule, symbols, password, OLD);
       assert.equal(kept, !codes.includes(rule.code), `${rule.code} of ${JSON.stringify(password)}`);

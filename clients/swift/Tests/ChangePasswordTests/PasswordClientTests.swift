@@ -291,13 +291,15 @@ final class PasswordClientTests: XCTestCase {
             String(repeating: "🔑", count: 11) + "A", String(repeating: "Ab1!", count: 11),
             "Correct-Horse-7-Batter", "Correct-Horse-8-Batteryy", "Correct-Horse-7-Battery!!!", "ΣσςΣσςΣσς",
             "İi̇İi̇İi̇", String(repeating: "\u{10FFFF}", count: 41), "pUrple monkey", "12345678901234",
-            "LOWERLESS-1234-8",
+            "LOWERLESS-1234-8", String(repeating: "e\u{301}", count: 10),
         ]
         var broken: Set<String> = []
         for password in passwords {
             let outcome = await client.change(Change(previousPassword: old, proposedPassword: password))
             guard case .policyViolated(let violations) = outcome else { return XCTFail(password) }
             let codes = violations.map(\.code)
+            let check = await client.check(previous: old, proposed: password)
+            XCTAssertEqual(check?.violations.map(\.code), codes, password)
             for rule in checkable {
                 let kept = keeps(rule, symbols: policy.symbols, proposed: password, previous: old)
                 XCTAssertEqual(kept, !codes.contains(rule.code), "\(rule.code) of \(password)")

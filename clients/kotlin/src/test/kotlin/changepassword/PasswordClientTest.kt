@@ -236,6 +236,7 @@ class PasswordClientTest {
         for (password in PASSWORDS) {
             val outcome = client.change(Change(OLD, password)) as Outcome.PolicyViolated
             val codes = outcome.violations.map { it.code }
+            assertEquals(codes, client.check(Change(OLD, password))?.violations?.map { it.code }, password)
             for (rule in checkable) {
                 val kept = keeps(rule, policy.symbols, password, OLD)
                 assertEquals(rule.code !in codes, kept, "${rule.code} of $password")
@@ -280,7 +281,7 @@ class PasswordClientTest {
             "\u00a0Purple-Monkey-8", "Purple-Monkey-8\u0085", "\ufeffPurple-Monkey-88888", "🔑🔑🔑🔑",
             "🔑".repeat(11) + "A", "Ab1!".repeat(11), "Correct-Horse-7-Batter", "Correct-Horse-8-Batteryy",
             "Correct-Horse-7-Battery!!!", "ΣσςΣσςΣσς", "İi̇İi̇İi̇", "\uDBFF\uDFFF".repeat(41), "pUrple monkey",
-            "12345678901234", "LOWERLESS-1234-8",
+            "12345678901234", "LOWERLESS-1234-8", "e\u0301".repeat(10),
         )
     }
 }
