@@ -1,8 +1,8 @@
 //! HTTP out: results and errors as statuses, headers and bodies.
 
 use http::header::{
-    ACCEPT_LANGUAGE, ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, LOCATION,
-    RETRY_AFTER, VARY, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use lambda_http::Body;
@@ -83,7 +83,7 @@ pub fn policy(document: &PolicyDocument, headers: &Headers<'_>, with_body: bool)
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(POLICY_MAX_AGE));
-    headers.insert(VARY, ACCEPT_LANGUAGE.into());
+    headers.insert(VARY, HeaderValue::from_static("Accept-Language"));
     insert(headers, ETAG, &document.etag);
     response
 }
