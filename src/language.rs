@@ -200,7 +200,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_list_causes_a_panic(list in "\\PC*", ascii in "[-a-zA-Z0-9*;,=.q \t]*") {
+        fn no_list_causes_a_panic(list in any::<String>(), ascii in "[-a-zA-Z0-9*;,=.q \t]*") {
             for text in [&list, &ascii] {
                 let _ = (Language::look_up(text), Language::preferred([text.as_str()]));
             }

@@ -1,4 +1,4 @@
-//! What users read, in their language: one catalogue a language, in `messages/`.
+//! The texts that users read: a catalogue for each language, in `messages/`.
 //!
 //! A catalogue is TOML: one key and one text in double quotes a line, without escapes, so that a text is
 //! found by a scan of the lines and nothing is parsed at the start. Keys begin with the code of a rule.
@@ -6,17 +6,15 @@
 //! says what is wrong and what to do next; in it, `{rule}` stands for the instruction. No text blames the
 //! user. All catalogues have the same keys, and each text the same placeholders, which are names of `params`.
 
-use std::borrow::Cow;
-
 use crate::language::Language;
 
-/// The text of a key, or nothing if the catalogue lacks it, which the tests rule out.
+/// The text of a key. Tests prove that each catalogue has each key.
 pub(super) fn text(language: Language, key: &str) -> &'static str {
     find(language, key).unwrap_or_default()
 }
 
-/// The text of a key where a number is 1, if there is such a text.
-pub(super) fn find(language: Language, key: &str) -> Option<&'static str> {
+/// The text of a key; none if the catalogue lacks it.
+fn find(language: Language, key: &str) -> Option<&'static str> {
     catalogue(language).lines().find_map(|line| {
         let text = line.strip_prefix(key)?.strip_prefix(" = \"")?;
         text.strip_suffix('"')
@@ -24,7 +22,7 @@ pub(super) fn find(language: Language, key: &str) -> Option<&'static str> {
 }
 
 /// A text with each placeholder, without its braces, replaced by what `value` returns for it.
-pub(super) fn fill<'a>(text: &str, value: impl Fn(&str) -> Cow<'a, str>) -> String {
+pub(super) fn fill(text: &str, value: impl Fn(&str) -> String) -> String {
     let mut filled = String::with_capacity(2 * text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -111,14 +109,13 @@ mod tests {
         let all: Vec<_> = Language::ALL.into_iter().map(texts).collect();
         for key in all[0].keys() {
             let found: BTreeSet<_> = all.iter().map(|texts| &texts[key]).collect();
-            // `{rule}` is translated by itself.
             assert_eq!(found.len(), all.len(), "{key}: {found:?}");
         }
     }
 
     #[test]
     fn a_text_is_filled_with_a_value_for_each_placeholder() {
-        let value = |name: &str| name.to_uppercase().into();
+        let value = |name: &str| name.to_uppercase();
         for (text, expected) in [("a", "a"), ("{a}", "A"), ("a {b}, {c}.", "a B, C."), ("{", "")] {
             assert_eq!(fill(text, value), expected);
         }

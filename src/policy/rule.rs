@@ -1,6 +1,5 @@
 //! One rule: its code, its parameters, its message and its check, so that none can drift.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -302,7 +301,7 @@ impl Rule {
         };
         let params = self.params();
         let text = messages::text(language, &format!("{}.{key}", self.code()));
-        messages::fill(text, |name| params[name].to_string().into())
+        messages::fill(text, |name| params[name].to_string())
     }
 }
 
@@ -331,9 +330,9 @@ impl Violation {
         messages::fill(message, |name| match (name, &self.found) {
             ("kinds", Some(Found::HardToType(kinds))) => {
                 let names: Vec<_> = kinds.iter().map(|kind| text(kind.name())).collect();
-                names.join("; ").into()
+                names.join("; ")
             }
-            _ => Cow::Owned(self.rule.instruction(language)),
+            _ => self.rule.instruction(language),
         })
     }
 
@@ -721,6 +720,54 @@ mod tests {
             assert_eq!(violation["params"]["minGuessesLog10"], 10.0);
             assert!(!violation.to_string().to_lowercase().contains("contoso"));
         }
+    }
+
+    #[test]
+    fn each_instruction_and_message_is_complete_in_each_language_whatever_the_count() {
+        let of_pool = [
+            PoolRequirement::Length,
+            PoolRequirement::Lowercase,
+            PoolRequirement::Uppercase,
+            PoolRequirement::Digit,
+            PoolRequirement::Symbol,
+            PoolRequirement::Other,
+        ];
+        let of_classes = CharacterClass::ALL.into_iter();
+        let others = of_classes.flat_map(|class| [1, 2].map(|min| Rule::Requires(class, min)));
+        let others = others.chain(of_pool.map(Rule::AcceptedByPool)).chain([
+            Rule::MinLength(1),
+            Rule::MaxLength(1),
+            Rule::Typable(HardToType::ALWAYS),
+            Rule::MaxRun(1),
+            Rule::MaxSequence(1),
+            Rule::DiffersFromPrevious(1),
+            Rule::NotBreached,
+            Rule::NotUsedBefore,
+        ]);
+        for rule in every_rule().chain(others) {
+            let found = match rule {
+                Rule::Typable(kinds) => Some(Found::HardToType(kinds.iter().copied().collect())),
+                _ => None,
+            };
+            for language in Language::ALL {
+                let violation = Violation { rule: rule.clone(), found: found.clone() };
+                for text in [rule.instruction(language), violation.message(language)] {
+                    assert!(text.ends_with('.'), "{language:?} {rule:?}: {text}");
+                    assert!(!text.contains(['{', '}']) && !text.contains("null"), "{text}");
+                }
+                assert_ne!(rule.instruction(language), violation.message(language));
+            }
+        }
+    }
+
+    #[test]
+    fn the_kinds_that_are_hard_to_type_are_named() {
+        let violation = check(&Rule::Typable(HardToType::ALL), "e\u{301}\u{a0}e", None).unwrap();
+        assert_eq!(
+            violation.message(Language::De),
+            "Einige Zeichen lassen sich auf anderen Geräten schwer eingeben: besondere Leerzeichen; \
+             Akzente, die getrennt von ihrem Buchstaben eingegeben wurden. Ersetzen oder entfernen Sie sie."
+        );
     }
 
     #[test]

@@ -180,7 +180,7 @@ async fn violations_and_suggestions_are_in_the_users_language_and_the_rest_is_no
         weak.unwrap()["params"]["weakParts"][0]["suggestion"].as_str().unwrap().to_owned()
     };
     assert_eq!(suggestion(&english), "Do not build on a password that many people use.");
-    assert_eq!(suggestion(&german), "Gehen Sie nicht von einem Passwort aus, das viele verwenden.");
+    assert_eq!(suggestion(&german), "Bauen Sie nicht auf einem Passwort auf, das viele verwenden.");
     for answer in [&mut english, &mut german] {
         answer["violations"] = Value::Null;
     }
