@@ -7,6 +7,7 @@ use change_password::change_password::Changed;
 use change_password::config;
 use change_password::envelope::Envelope;
 use change_password::error::Error;
+use change_password::language::Language;
 use change_password::policy::{PersonalAttribute, PersonalWords};
 use change_password::request::{self, ChangePasswordBody};
 use change_password::response;
@@ -48,7 +49,8 @@ fn request_path(criterion: &mut Criterion) {
         bencher.iter(|| response::changed(black_box(&Changed { signed_out_everywhere: None })));
     });
     group.bench_function("response, problem", |bencher| {
-        bencher.iter(|| response::problem(black_box(&Error::MissingToken), "8476a536"));
+        bencher
+            .iter(|| response::problem(black_box(&Error::MissingToken), "8476a536", Language::En));
     });
     group.finish();
 }

@@ -16,7 +16,7 @@ use crate::connector::connector;
 use crate::limits::Limit;
 use crate::origin::OriginSecrets;
 use crate::policy::Policy;
-use crate::policy_document::PolicyDocument;
+use crate::policy_document::PolicyDocuments;
 use crate::verifier::TokenVerifier;
 
 /// How many passwords a user may have checked in a minute: one every two seconds, from a client that
@@ -31,7 +31,7 @@ pub struct App {
     pub(crate) origin: OriginSecrets,
     pub(crate) verifier: TokenVerifier,
     pub(crate) policy: Policy,
-    pub(crate) policy_document: PolicyDocument,
+    pub(crate) policy_documents: PolicyDocuments,
     pub(crate) change_password_url: Option<HeaderValue>,
     pub(crate) services: Services,
     pub(crate) checks: Limit,
@@ -59,7 +59,7 @@ impl App {
         Self {
             origin: config.origin,
             verifier,
-            policy_document: PolicyDocument::new(config.policy.base()),
+            policy_documents: PolicyDocuments::default(),
             policy: config.policy,
             change_password_url: config.change_password_url,
             services: Services { cognito, breaches, changes },

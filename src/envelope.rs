@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 use crate::audit::Record;
 use crate::error::Error;
 use crate::headers::Headers;
-use crate::json::{Members, text};
+use crate::json::{Members, items, text};
+use crate::language::Language;
 use crate::request::Route;
 
 const NOT_HTTP: &str = "The event is not an HTTP request.";
@@ -42,6 +43,9 @@ pub struct Envelope<'a> {
     pub route: Result<Route, Error>,
     /// The request's headers.
     pub headers: Headers<'a>,
+    /// The language that the user reads: `?lang=` where it is there, or else the one of
+    /// `Accept-Language`.
+    pub language: Language,
     /// The claims that an authorizer of API Gateway read in a token, which are no evidence: it may have
     /// read another one. None of them where there is no such authorizer.
     pub authorizer_claims: Members<'a>,
@@ -94,6 +98,7 @@ impl<'a> Envelope<'a> {
             method: method.unwrap_or_default(),
             route,
             source_ip,
+            language: language(&event, &headers),
             headers,
             authorizer_claims: authorizer_claims.unwrap_or_default(),
             body: SealedBody { event, is_of_a_known_source: source.is_some() },
@@ -155,6 +160,29 @@ impl Source {
             context.get("elb").map(|_| Self::LoadBalancer)
         }
     }
+}
+
+/// The language that a request asks for; English where it asks for none that we have.
+fn language(event: &Members, headers: &Headers) -> Language {
+    let language = match queried(event, "lang") {
+        Some(range) => Language::look_up(&range),
+        None => Language::preferred(headers.get_all("accept-language")),
+    };
+    language.unwrap_or_default()
+}
+
+/// The first value of a parameter of the query, as it is written: a language tag needs no escapes.
+///
+/// HTTP APIs and function URLs send the query as it came, REST APIs and load balancers its parameters.
+fn queried(event: &Members, name: &str) -> Option<String> {
+    if let Some(query) = event.text("rawQueryString") {
+        let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        return pairs.find(|(found, _)| *found == name).map(|(_, value)| value.to_owned());
+    }
+    let listed = event.object("multiValueQueryStringParameters").and_then(|all| all.get(name));
+    let listed = listed.and_then(|values| items(values)?.into_iter().next());
+    let single = || event.object("queryStringParameters")?.get(name);
+    text(listed.or_else(single)?).map(|value| value.to_string())
 }
 
 fn malformed(detail: &str) -> Error {

@@ -56,7 +56,7 @@ pub enum Error {
     #[error("There is nothing at this path.")]
     NotFound,
     /// The route exists, but not for this method.
-    #[error("This path answers {allow}.")]
+    #[error("Allowed methods: {allow}.")]
     MethodNotAllowed {
         /// The methods that it does answer, as the `Allow` header lists them.
         allow: &'static str,

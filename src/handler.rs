@@ -16,6 +16,7 @@ use crate::envelope::Envelope;
 use crate::error::Error;
 use crate::headers::Headers;
 use crate::json::Members;
+use crate::language::Language;
 use crate::origin::{ADDRESS_HEADER, PastTheProxy, SECRET_HEADER};
 use crate::proposal::Proposal;
 use crate::request::{self, ChangePasswordBody, PasswordsBody, Route};
@@ -37,6 +38,7 @@ impl App {
             self.admit(&mut envelope);
         }
         let mut record = envelope.record();
+        let language = envelope.language;
         let answer = self.answer(envelope, deadline(context), &mut record);
         // Invocations share only what they read, so a panic leaves nothing half changed.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
@@ -44,7 +46,7 @@ impl App {
         let request_id = &context.request_id;
         let (response, error) = match answer {
             Ok(response) => (response, None),
-            Err(error) => (response::problem(&error, request_id), Some(error)),
+            Err(error) => (response::problem(&error, request_id, language), Some(error)),
         };
         // Health checks come every few seconds and concern no user.
         if !is_health_check {
@@ -71,7 +73,7 @@ impl App {
         deadline: Instant,
         record: &mut Record,
     ) -> Result<Response<Body>, Error> {
-        let Envelope { method, route, headers, authorizer_claims, body, .. } = envelope;
+        let Envelope { method, route, headers, language, authorizer_claims, body, .. } = envelope;
         let with_body = method != Method::HEAD;
         match route? {
             Route::ChangePassword => {
@@ -84,10 +86,11 @@ impl App {
                 let body = body.open()?;
                 let token =
                     self.authenticate(&headers, &authorizer_claims, deadline, record).await?;
-                self.check_password(token, &body, deadline, record).await
+                self.check_password(token, &body, language, deadline, record).await
             }
             Route::PasswordPolicy => {
-                Ok(response::policy(&self.policy_document, &headers, with_body))
+                let document = self.policy_documents.get(self.policy.base(), language);
+                Ok(response::policy(document, &headers, with_body))
             }
             Route::ChangePasswordPage => {
                 let page = self.change_password_url.as_ref().ok_or(Error::NotFound)?;
@@ -122,6 +125,7 @@ impl App {
         &self,
         token: VerifiedToken,
         body: &[u8],
+        language: Language,
         deadline: Instant,
         record: &mut Record,
     ) -> Result<Response<Body>, Error> {
@@ -136,7 +140,7 @@ impl App {
                 .await;
         record.policy_time = Some(policy_time);
         record.cognito_latency = cognito_latency;
-        Ok(response::checked(&result?))
+        Ok(response::checked(&result?, language))
     }
 
     async fn change_password(

@@ -21,6 +21,7 @@ pub mod handler;
 pub mod headers;
 pub mod json;
 pub mod jwks;
+pub mod language;
 pub mod limits;
 pub mod logging;
 pub mod origin;

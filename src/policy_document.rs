@@ -1,10 +1,23 @@
-//! The answer to `GET /password-policy`, made once from the policy that is enforced.
+//! The answers to `GET /password-policy`, each made once from the policy that is enforced.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
+use crate::language::Language;
 use crate::policy::{Rule, Rules, SYMBOLS};
+
+/// The policy for clients in each language, made when it is first asked for.
+#[derive(Debug, Default)]
+pub struct PolicyDocuments([OnceLock<PolicyDocument>; Language::ALL.len()]);
+
+impl PolicyDocuments {
+    /// The document of these rules, which must be the same at each call.
+    pub fn get(&self, rules: &Rules, language: Language) -> &PolicyDocument {
+        self.0[language as usize].get_or_init(|| PolicyDocument::new(rules, language))
+    }
+}
 
 /// The policy for clients: JSON and its strong entity tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +26,8 @@ pub struct PolicyDocument {
     pub json: String,
     /// Its `ETag`, quotes included.
     pub etag: String,
+    /// The language of its messages.
+    pub language: Language,
 }
 
 impl PolicyDocument {
@@ -20,32 +35,35 @@ impl PolicyDocument {
     ///
     /// The organisation's banned words are in none of them.
     #[must_use]
-    pub fn new(rules: &Rules) -> Self {
+    pub fn new(rules: &Rules, language: Language) -> Self {
         let json = json!({
             "minLength": rules.min_length(),
             "maxLength": rules.max_length(),
             "symbols": SYMBOLS,
             "passwordRules": password_rules(rules),
-            "rules": rules.list().iter().map(describe).collect::<Vec<_>>(),
+            "rules": describe(rules, language),
         })
         .to_string();
         // Any function of the bytes will do; this one is in the standard library.
         let mut hasher = DefaultHasher::new();
         json.hash(&mut hasher);
         let etag = format!("\"{:016x}\"", hasher.finish());
-        Self { json, etag }
+        Self { json, etag, language }
     }
 }
 
-/// A rule for clients.
+/// The rules for clients.
 #[must_use]
-pub fn describe(rule: &Rule) -> Value {
-    json!({
-        "code": rule.code(),
-        "message": rule.to_string(),
-        "params": rule.params(),
-        "clientCheckable": rule.is_client_checkable(),
-    })
+pub fn describe(rules: &Rules, language: Language) -> Value {
+    let describe = |rule: &Rule| {
+        json!({
+            "code": rule.code(),
+            "message": rule.instruction(language),
+            "params": rule.params(),
+            "clientCheckable": rule.is_client_checkable(),
+        })
+    };
+    rules.list().iter().map(describe).collect()
 }
 
 /// The rules in Apple's `passwordRules` language, for the password generator of iOS.
@@ -94,7 +112,7 @@ mod tests {
     use crate::policy::Policy;
 
     fn document(policy: &str) -> PolicyDocument {
-        PolicyDocument::new(Policy::from_toml(policy).unwrap().base())
+        PolicyDocument::new(Policy::from_toml(policy).unwrap().base(), Language::En)
     }
 
     #[test]
@@ -103,6 +121,19 @@ mod tests {
         assert_eq!(document("# The same.\n[length]\nmin = 8"), plain);
         assert_ne!(document("[length]\nmin = 9").etag, plain.etag);
         assert!(plain.etag.starts_with('"') && plain.etag.ends_with('"'));
+    }
+
+    #[test]
+    fn the_tag_of_each_language_is_another_and_its_document_is_made_once() {
+        let policy = Policy::from_toml("length.min = 8").unwrap();
+        let documents = PolicyDocuments::default();
+        let get = |language| documents.get(policy.base(), language);
+        let tags: std::collections::BTreeSet<_> = Language::ALL.map(|it| &get(it).etag).into();
+        assert_eq!(tags.len(), Language::ALL.len());
+        for language in Language::ALL {
+            assert_eq!(get(language).language, language);
+            assert!(std::ptr::eq(get(language), get(language)));
+        }
     }
 
     #[test]

@@ -250,7 +250,7 @@ impl fmt::Display for Fault<'_> {
                 write!(f, "The field `{name}` is not known.")
             }
             Self::Unknown(_) => f.write_str("The body has a field that is not known."),
-            Self::Repeated(name) => write!(f, "The field `{name}` is there more than once."),
+            Self::Repeated(name) => write!(f, "The field `{name}` appears more than once."),
             Self::Missing(name) => write!(f, "The field `{name}` is missing."),
             Self::NotAString(name) => write!(f, "The field `{name}` is not a string."),
             Self::NotABoolean(name) => write!(f, "The field `{name}` is not true or false."),

@@ -1,18 +1,19 @@
 //! HTTP out: results and errors as statuses, headers and bodies.
 
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
-    X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, ETAG, LOCATION, RETRY_AFTER, VARY,
+    WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use lambda_http::Body;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::change_password::Changed;
 use crate::check_password::Verdict;
 use crate::error::Error;
 use crate::headers::Headers;
+use crate::language::Language;
 use crate::policy::Violation;
 use crate::policy_document::{PolicyDocument, describe};
 use crate::token::REQUIRED_SCOPE;
@@ -31,7 +32,7 @@ struct ProblemDocument<'a> {
     code: &'static str,
     request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    violations: Option<&'a [Violation]>,
+    violations: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_seconds: Option<u32>,
 }
@@ -51,15 +52,21 @@ pub fn changed(changed: &Changed) -> Response<Body> {
 
 /// What the policy says of a password.
 #[must_use]
-pub fn checked(verdict: &Verdict) -> Response<Body> {
+pub fn checked(verdict: &Verdict, language: Language) -> Response<Body> {
     let Verdict { rules, violations, not_checked, guesses_log10 } = verdict;
     let body = json!({
-        "rules": rules.list().iter().map(describe).collect::<Vec<_>>(),
-        "violations": violations,
+        "rules": describe(rules, language),
+        "violations": in_language(violations, language),
         "notChecked": not_checked,
         "guessesLog10": guesses_log10,
     });
-    respond(StatusCode::OK, Some("application/json"), body.to_string())
+    let mut response = respond(StatusCode::OK, Some("application/json"), body.to_string());
+    insert(response.headers_mut(), CONTENT_LANGUAGE, language.tag());
+    response
+}
+
+fn in_language(violations: &[Violation], language: Language) -> Value {
+    violations.iter().map(|violation| violation.describe(language)).collect()
 }
 
 /// The policy, or `304` when the client has it already.
@@ -70,10 +77,13 @@ pub fn policy(document: &PolicyDocument, headers: &Headers<'_>, with_body: bool)
         respond(StatusCode::NOT_MODIFIED, None, String::new())
     } else {
         let body = if with_body { document.json.clone() } else { String::new() };
-        respond(StatusCode::OK, Some("application/json"), body)
+        let mut response = respond(StatusCode::OK, Some("application/json"), body);
+        insert(response.headers_mut(), CONTENT_LANGUAGE, document.language.tag());
+        response
     };
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static(POLICY_MAX_AGE));
+    headers.insert(VARY, HeaderValue::from_static("Accept-Language"));
     insert(headers, ETAG, &document.etag);
     response
 }
@@ -102,9 +112,9 @@ fn names(value: &str, etag: &str) -> bool {
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// An error as `application/problem+json` (RFC 9457).
+/// An error as `application/problem+json` (RFC 9457), the messages of its violations in a language.
 #[must_use]
-pub fn problem(error: &Error, request_id: &str) -> Response<Body> {
+pub fn problem(error: &Error, request_id: &str, language: Language) -> Response<Body> {
     let (code, retry_after_seconds) = (error.code(), error.retry_after_seconds());
     let body = to_json(&ProblemDocument {
         r#type: format!("urn:change-password:problem:{}", code.as_str()),
@@ -114,7 +124,7 @@ pub fn problem(error: &Error, request_id: &str) -> Response<Body> {
         code: code.as_str(),
         request_id,
         violations: match error {
-            Error::PolicyViolation(violations) => Some(violations),
+            Error::PolicyViolation(violations) => Some(in_language(violations, language)),
             _ => None,
         },
         retry_after_seconds,
@@ -134,6 +144,7 @@ pub fn problem(error: &Error, request_id: &str) -> Response<Body> {
             insert(headers, WWW_AUTHENTICATE, &value);
         }
         Error::MethodNotAllowed { allow } => insert(headers, ALLOW, allow),
+        Error::PolicyViolation(_) => insert(headers, CONTENT_LANGUAGE, language.tag()),
         _ => {}
     }
     response

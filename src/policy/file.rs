@@ -9,8 +9,9 @@ use serde::Deserialize;
 use super::error::PolicyError;
 use super::personal_words::PersonalAttribute;
 use super::settings::{BreachSettings, DEFAULT_ENDPOINT, OnFailure, Profile, Settings};
-use super::strength::{Language, MAX_GUESSES_LOG10};
+use super::strength::MAX_GUESSES_LOG10;
 use crate::endpoint::is_private;
+use crate::language::Language;
 
 /// The policy file; `password-policy.toml` documents each key.
 #[derive(Deserialize)]

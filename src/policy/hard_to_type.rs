@@ -48,6 +48,20 @@ impl HardToType {
         Self::CompatibilityForm,
         Self::NotNfc,
     ];
+
+    /// The key of the message that names the kind.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Control => "hard_to_type.kinds.control",
+            Self::InvisibleEnd => "hard_to_type.kinds.invisible_end",
+            Self::Invisible => "hard_to_type.kinds.invisible",
+            Self::BidirectionalMark => "hard_to_type.kinds.bidirectional_mark",
+            Self::OddSpace => "hard_to_type.kinds.odd_space",
+            Self::SmartPunctuation => "hard_to_type.kinds.smart_punctuation",
+            Self::CompatibilityForm => "hard_to_type.kinds.compatibility_form",
+            Self::NotNfc => "hard_to_type.kinds.not_nfc",
+        }
+    }
 }
 
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';

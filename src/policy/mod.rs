@@ -14,6 +14,7 @@ mod combinations;
 mod error;
 mod file;
 mod hard_to_type;
+mod messages;
 mod normalize;
 mod patterns;
 mod personal_words;

@@ -1,19 +1,20 @@
 //! One rule: its code, its parameters, its message and its check, so that none can drift.
 
-use std::fmt;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::banned_words::{BannedWords, MIN_POINTS};
 use super::characters::{COGNITO_MAX_LENGTH, CharacterClass, SYMBOLS};
 use super::hard_to_type::{self, HardToType};
+use super::messages;
 use super::patterns;
 use super::personal_words::{PersonalAttribute, PersonalWords};
 use super::similarity::{differ_only_by_counter, within};
-use super::strength::{self, Strength};
+use super::strength::{self, Kind, Strength};
+use crate::language::Language;
 
 /// One rule: what breaks it, under which code, and how it is told to a person.
 ///
@@ -79,11 +80,24 @@ pub enum PoolRequirement {
 
 /// A rule that a proposed password breaks, and by how much.
 ///
-/// It holds a number or the name of an attribute, and nothing else of the password.
+/// It holds a number, kinds or the names of attributes, and nothing else of the password.
 #[derive(Debug, Clone)]
 pub struct Violation {
     rule: Rule,
-    found: Option<(&'static str, Value)>,
+    found: Option<Found>,
+}
+
+/// What was found in a password that breaks a rule.
+#[derive(Debug, Clone)]
+enum Found {
+    /// So many code points.
+    Length(usize),
+    /// Characters that are hard to type.
+    HardToType(BTreeSet<HardToType>),
+    /// Parts that are easy to guess.
+    WeakParts(BTreeSet<Kind>),
+    /// Words of these attributes of the user.
+    Attributes(BTreeSet<PersonalAttribute>),
 }
 
 /// A proposed password with what the rules compare it to.
@@ -224,12 +238,12 @@ impl Rule {
         match self {
             Self::MinLength(min) => {
                 let length = length.min(sent_length);
-                self.broken_if(length < *min).map(|broken| broken.with("length", length))
+                self.broken_if(length < *min).map(|broken| broken.with(Found::Length(length)))
             }
             Self::MaxLength(max) => {
                 let fits = sent_length <= COGNITO_MAX_LENGTH;
                 let length = if fits { length } else { sent_length };
-                self.broken_if(length > *max).map(|broken| broken.with("length", length))
+                self.broken_if(length > *max).map(|broken| broken.with(Found::Length(length)))
             }
             Self::Requires(class, min) => self.broken_if(candidate.count(*class) < *min),
             Self::RequiresClasses(min) => {
@@ -241,7 +255,8 @@ impl Rule {
             Self::Typable(kinds) => {
                 let mut found = hard_to_type::found_in(candidate.sent, text);
                 found.retain(|kind| kinds.contains(kind));
-                self.broken_if(!found.is_empty()).map(|broken| broken.with("kinds", json!(found)))
+                self.broken_if(!found.is_empty())
+                    .map(|broken| broken.with(Found::HardToType(found)))
             }
             Self::MaxRun(max) => self.broken_if(patterns::longest_run(text) > *max),
             Self::NoRepeatedBlock => self.broken_if(patterns::is_repeated_block(text)),
@@ -249,13 +264,13 @@ impl Rule {
             Self::NotCommon => self.broken_if(strength::is_common_password(text)),
             Self::MinGuesses(strength) => {
                 let parts = strength.weak_parts(text, candidate.personal);
-                parts.map(|parts| Violation::from(self.clone()).with("weakParts", json!(parts)))
+                parts.map(|parts| Violation::from(self.clone()).with(Found::WeakParts(parts)))
             }
             Self::NoBannedWords(words) => self.broken_if(words.points(text) < MIN_POINTS),
             Self::NoPersonalWords(_) => {
                 let found = candidate.personal.found_in(text);
                 self.broken_if(!found.is_empty())
-                    .map(|broken| broken.with("attributes", json!(found)))
+                    .map(|broken| broken.with(Found::Attributes(found)))
             }
             Self::DiffersFromPrevious(1) => self.broken_if(candidate.previous == Some(text)),
             Self::DiffersFromPrevious(min) => self.broken_if(
@@ -271,78 +286,22 @@ impl Rule {
     fn broken_if(&self, broken: bool) -> Option<Violation> {
         broken.then(|| self.clone().into())
     }
-}
 
-/// The rule as an instruction to the user, in English.
-impl fmt::Display for Rule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::MinLength(min) => write!(f, "Use at least {min} characters."),
-            Self::MaxLength(max) => write!(f, "Use at most {max} characters."),
-            Self::Requires(class, min) => {
-                let (one, several, which) = match class {
-                    CharacterClass::Lowercase => ("lower-case letter", "lower-case letters", "a to z"),
-                    CharacterClass::Uppercase => ("upper-case letter", "upper-case letters", "A to Z"),
-                    CharacterClass::Digit => ("digit", "digits", "0 to 9"),
-                    CharacterClass::Symbol => ("symbol", "symbols", "such as ! ? # or a space within"),
-                };
-                match min {
-                    1 => write!(f, "Use at least one {one} ({which})."),
-                    _ => write!(f, "Use at least {min} {several} ({which})."),
-                }
-            }
-            Self::RequiresClasses(min) => write!(
-                f,
-                "Use at least {min} of these: lower-case letters, upper-case letters, digits, symbols."
-            ),
-            Self::NoEdgeSpace => f.write_str("Do not begin or end with a space."),
-            Self::Typable(HardToType::ALWAYS) => {
-                f.write_str("Do not use control characters, or invisible ones at either end.")
-            }
-            Self::Typable(_) => f.write_str(
-                "Use only characters that every keyboard of your language types in the same way: no \
-                 special spaces, curly quotes, long dashes, full-width letters or invisible characters.",
-            ),
-            Self::MaxRun(max) => {
-                write!(f, "Do not use the same character more than {max} times in a row.")
-            }
-            Self::NoRepeatedBlock => f.write_str("Do not repeat the same part over and over."),
-            Self::MaxSequence(max) => write!(
-                f,
-                "Do not use more than {max} characters in a sequence such as abcd, 4321 or qwerty."
-            ),
-            Self::NotCommon => {
-                f.write_str("This password is commonly used. Choose another.")
-            }
-            Self::MinGuesses(_) => f.write_str("Choose a password that is harder to guess."),
-            Self::NoBannedWords(_) => f.write_str(
-                "Use more that has nothing to do with our organisation, its products and places.",
-            ),
-            Self::NoPersonalWords(_) => {
-                f.write_str("Do not use your name, your user name or other data about you.")
-            }
-            Self::DiffersFromPrevious(1) => {
-                f.write_str("Choose another password than the last one.")
-            }
-            Self::DiffersFromPrevious(min) => {
-                write!(f, "Change at least {min} characters of the last password.")
-            }
-            Self::NotACounter => {
-                f.write_str("Do not just change the number in the last password.")
-            }
-            Self::NotBreached => f.write_str(
-                "This password is known from a data breach. If you use it elsewhere, change it there too.",
-            ),
-            Self::AcceptedByPool(requirement) => f.write_str(match requirement {
-                PoolRequirement::Length => "Use more characters.",
-                PoolRequirement::Lowercase => "Use at least one lower-case letter.",
-                PoolRequirement::Uppercase => "Use at least one upper-case letter.",
-                PoolRequirement::Digit => "Use at least one digit.",
-                PoolRequirement::Symbol => "Use at least one symbol.",
-                PoolRequirement::Other => "The sign-in service does not accept this password.",
-            }),
-            Self::NotUsedBefore => f.write_str("Choose a password that you have not used before."),
-        }
+    /// The rule as an instruction to the user.
+    #[must_use]
+    pub fn instruction(&self, language: Language) -> String {
+        let key = match self {
+            Self::Typable(HardToType::ALWAYS) => "rule_always",
+            Self::MinLength(1)
+            | Self::MaxLength(1)
+            | Self::Requires(_, 1)
+            | Self::MaxRun(1)
+            | Self::MaxSequence(1) => "rule_one",
+            _ => "rule",
+        };
+        let params = self.params();
+        let text = messages::text(language, &format!("{}.{key}", self.code()));
+        messages::fill(text, |name| params[name].to_string())
     }
 }
 
@@ -360,24 +319,55 @@ impl Violation {
         self.rule.code()
     }
 
-    fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.found = Some((name, value.into()));
-        self
+    /// What is wrong, and what to do next.
+    fn message(&self, language: Language) -> String {
+        let text = |key: &str| messages::text(language, key);
+        let code = self.code();
+        let message = match self.rule {
+            Rule::AcceptedByPool(requirement) => text(requirement.violation()),
+            _ => text(&format!("{code}.violation")),
+        };
+        messages::fill(message, |name| match (name, &self.found) {
+            ("kinds", Some(Found::HardToType(kinds))) => {
+                let names: Vec<_> = kinds.iter().map(|kind| text(kind.name())).collect();
+                names.join("; ")
+            }
+            _ => self.rule.instruction(language),
+        })
+    }
+
+    /// The violation for clients: `code`, `message` and `params`, as the public contract has them.
+    #[must_use]
+    pub fn describe(&self, language: Language) -> Value {
+        let mut params = self.rule.params();
+        match &self.found {
+            None => {}
+            Some(Found::Length(length)) => params["length"] = json!(length),
+            Some(Found::HardToType(kinds)) => params["kinds"] = json!(kinds),
+            Some(Found::Attributes(attributes)) => params["attributes"] = json!(attributes),
+            Some(Found::WeakParts(kinds)) => {
+                params["weakParts"] = kinds.iter().map(|kind| kind.describe(language)).collect();
+            }
+        }
+        json!({ "code": self.code(), "message": self.message(language), "params": params })
+    }
+
+    fn with(self, found: Found) -> Self {
+        Self { found: Some(found), ..self }
     }
 }
 
-/// `code`, `message` and `params`, as the public contract has them.
-impl Serialize for Violation {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut params = self.rule.params();
-        if let Some((name, value)) = &self.found {
-            params[name] = value.clone();
+impl PoolRequirement {
+    /// The key of the message for a password that Cognito refused.
+    fn violation(self) -> &'static str {
+        match self {
+            Self::Length => "rejected_by_pool.violations.length",
+            Self::Lowercase => "rejected_by_pool.violations.lowercase",
+            Self::Uppercase => "rejected_by_pool.violations.uppercase",
+            Self::Digit => "rejected_by_pool.violations.digit",
+            Self::Symbol => "rejected_by_pool.violations.symbol",
+            Self::Other => "rejected_by_pool.violations.other",
         }
-        let mut violation = serializer.serialize_struct("Violation", 3)?;
-        violation.serialize_field("code", self.code())?;
-        violation.serialize_field("message", &self.rule.to_string())?;
-        violation.serialize_field("params", &params)?;
-        violation.end()
     }
 }
 
@@ -386,7 +376,6 @@ mod tests {
     use std::iter;
 
     use super::super::normalize::nfc;
-    use super::super::strength::Language;
     use super::*;
     use crate::policy::Policy;
 
@@ -688,7 +677,7 @@ mod tests {
     fn a_password_that_is_longer_than_cognito_accepts_as_it_is_sent_is_too_long() {
         let sent = "e\u{301}".repeat(129);
         let violation = check(&Rule::MaxLength(200), &sent, None);
-        let params = &serde_json::to_value(violation).unwrap()["params"];
+        let params = &violation.unwrap().describe(Language::En)["params"];
         assert_eq!(*params, json!({ "maxLength": 200, "length": 258 }));
         assert!(check(&Rule::MaxLength(200), &"e\u{301}".repeat(128), None).is_none());
         assert!(check(&Rule::MaxLength(200), &"é".repeat(200), None).is_none());
@@ -706,7 +695,7 @@ mod tests {
     fn a_violation_for_hard_to_type_lists_the_kinds_that_were_found_and_are_refused() {
         let kinds = |refused, text| {
             let violation = check(&Rule::Typable(refused), text, None);
-            serde_json::to_value(violation).unwrap()["params"]["kinds"].clone()
+            violation.unwrap().describe(Language::En)["params"]["kinds"].clone()
         };
         let text = "e\u{301}\u{a0}’\u{200b}";
         let all = json!(["invisible_end", "odd_space", "smart_punctuation", "not_nfc"]);
@@ -723,7 +712,7 @@ mod tests {
             ("Sommer-Sommer", vec!["common_word", "repeat"]),
             ("Kowalski1qaz", vec!["name", "keyboard_pattern"]),
         ] {
-            let violation = serde_json::to_value(check(&rule, text, None).unwrap()).unwrap();
+            let violation = check(&rule, text, None).unwrap().describe(Language::En);
             let parts = violation["params"]["weakParts"].as_array().unwrap();
             let found: Vec<_> = parts.iter().map(|part| part["kind"].as_str().unwrap()).collect();
             assert_eq!(found, kinds, "{text}");
@@ -734,13 +723,61 @@ mod tests {
     }
 
     #[test]
+    fn each_instruction_and_message_is_complete_in_each_language_whatever_the_count() {
+        let of_pool = [
+            PoolRequirement::Length,
+            PoolRequirement::Lowercase,
+            PoolRequirement::Uppercase,
+            PoolRequirement::Digit,
+            PoolRequirement::Symbol,
+            PoolRequirement::Other,
+        ];
+        let of_classes = CharacterClass::ALL.into_iter();
+        let others = of_classes.flat_map(|class| [1, 2].map(|min| Rule::Requires(class, min)));
+        let others = others.chain(of_pool.map(Rule::AcceptedByPool)).chain([
+            Rule::MinLength(1),
+            Rule::MaxLength(1),
+            Rule::Typable(HardToType::ALWAYS),
+            Rule::MaxRun(1),
+            Rule::MaxSequence(1),
+            Rule::DiffersFromPrevious(1),
+            Rule::NotBreached,
+            Rule::NotUsedBefore,
+        ]);
+        for rule in every_rule().chain(others) {
+            let found = match rule {
+                Rule::Typable(kinds) => Some(Found::HardToType(kinds.iter().copied().collect())),
+                _ => None,
+            };
+            for language in Language::ALL {
+                let violation = Violation { rule: rule.clone(), found: found.clone() };
+                for text in [rule.instruction(language), violation.message(language)] {
+                    assert!(text.ends_with('.'), "{language:?} {rule:?}: {text}");
+                    assert!(!text.contains(['{', '}']) && !text.contains("null"), "{text}");
+                }
+                assert_ne!(rule.instruction(language), violation.message(language));
+            }
+        }
+    }
+
+    #[test]
+    fn the_kinds_that_are_hard_to_type_are_named() {
+        let violation = check(&Rule::Typable(HardToType::ALL), "e\u{301}\u{a0}e", None).unwrap();
+        assert_eq!(
+            violation.message(Language::De),
+            "Einige Zeichen lassen sich auf anderen Geräten schwer eingeben: besondere Leerzeichen; \
+             Akzente, die getrennt von ihrem Buchstaben eingegeben wurden. Ersetzen oder entfernen Sie sie."
+        );
+    }
+
+    #[test]
     fn a_violation_has_the_rules_numbers_and_never_the_password() {
         let violation = check(&Rule::MinLength(8), "aA1!", None);
         assert_eq!(
-            serde_json::to_value(violation).unwrap(),
+            violation.unwrap().describe(Language::En),
             json!({
                 "code": "too_short",
-                "message": "Use at least 8 characters.",
+                "message": "This password is too short. Use at least 8 characters.",
                 "params": { "minLength": 8, "length": 4 },
             })
         );

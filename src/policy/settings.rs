@@ -13,7 +13,8 @@ use super::error::PolicyError;
 use super::hard_to_type::HardToType;
 use super::personal_words::PersonalAttribute;
 use super::rule::Rule;
-use super::strength::{Language, Strength};
+use super::strength::Strength;
+use crate::language::Language;
 
 /// The service that is asked about known breaches where the policy file names none.
 pub(super) const DEFAULT_ENDPOINT: &str = "https://api.pwnedpasswords.com";

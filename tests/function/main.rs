@@ -10,6 +10,7 @@ mod events;
 mod faults;
 mod harness;
 mod hostile;
+mod languages;
 #[cfg(target_os = "linux")]
 mod memory;
 mod openapi;

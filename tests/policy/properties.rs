@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use change_password::language::Language;
 use change_password::policy::{
     BreachSettings, OnFailure, PersonalAttribute, PersonalWords, Policy, Rules, Violation,
 };
@@ -250,7 +251,7 @@ proptest! {
     ) {
         let policy = Policy::from_toml(&tables("", numbers)).unwrap();
         let document: Value =
-            serde_json::from_str(&PolicyDocument::new(policy.base()).json).unwrap();
+            serde_json::from_str(&PolicyDocument::new(policy.base(), Language::En).json).unwrap();
         let rules = document["passwordRules"].as_str().unwrap();
         let password = generate(rules, &choices, extra);
         for code in codes(&policy, &password, None) {

@@ -20,13 +20,16 @@ use std::collections::BTreeSet;
 use std::iter;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::banned_words::BannedWords;
 use super::characters::COGNITO_MAX_LENGTH;
+use super::messages;
 use super::normalize::{looks_like, plain, plain_char, secret, secret_text};
 use super::personal_words::PersonalWords;
+use crate::language::Language;
 use cost::{Cost, GUESSES_10, PART, character};
 use dictionary::{Dictionary, LOOK_ALIKE};
 use keyboard::Walks;
@@ -83,32 +86,6 @@ const PERSONAL_WORD: Cost = 1_000;
 /// The highest minimum that a policy may set: a passphrase of five words reaches it.
 pub(super) const MAX_GUESSES_LOG10: f64 = 16.0;
 
-/// A language whose words the estimate knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Language {
-    /// English.
-    En,
-    /// German.
-    De,
-    /// French.
-    Fr,
-    /// Spanish.
-    Es,
-    /// Italian.
-    It,
-    /// Portuguese.
-    Pt,
-    /// Polish.
-    Pl,
-}
-
-impl Language {
-    /// All, in the order of `build.rs`.
-    pub(super) const ALL: [Self; 7] =
-        [Self::En, Self::De, Self::Fr, Self::Es, Self::It, Self::Pt, Self::Pl];
-}
-
 /// A set of languages; common passwords and names known everywhere are in each.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Languages(u8);
@@ -151,19 +128,24 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// How to make the password stronger, in English.
-    pub(super) fn suggestion(self) -> &'static str {
+    /// The key of the message that says how to make the password stronger.
+    fn suggestion(self) -> &'static str {
         match self {
-            Self::CommonPassword => "Do not build on a password that many people use.",
-            Self::CommonWord => "Use several words that have nothing to do with each other.",
-            Self::Name => "Avoid the names of people.",
-            Self::PersonalWord => "Avoid words that have to do with you.",
-            Self::Date => "Avoid years and dates.",
-            Self::KeyboardPattern => "Avoid keys that lie side by side.",
-            Self::Sequence => "Avoid sequences such as abc or 123.",
-            Self::Repeat => "Avoid repeating characters or words.",
-            Self::FewCharacters => "Use more characters.",
+            Self::CommonPassword => "too_easy_to_guess.suggestions.common_password",
+            Self::CommonWord => "too_easy_to_guess.suggestions.common_word",
+            Self::Name => "too_easy_to_guess.suggestions.name",
+            Self::PersonalWord => "too_easy_to_guess.suggestions.personal_word",
+            Self::Date => "too_easy_to_guess.suggestions.date",
+            Self::KeyboardPattern => "too_easy_to_guess.suggestions.keyboard_pattern",
+            Self::Sequence => "too_easy_to_guess.suggestions.sequence",
+            Self::Repeat => "too_easy_to_guess.suggestions.repeat",
+            Self::FewCharacters => "too_easy_to_guess.suggestions.few_characters",
         }
+    }
+
+    /// The kind of a weak part, and what to do about it.
+    pub(super) fn describe(self, language: Language) -> Value {
+        json!({ "kind": self, "suggestion": messages::text(language, self.suggestion()) })
     }
 }
 
@@ -187,13 +169,6 @@ pub struct Strength {
     banned: Arc<BannedWords>,
 }
 
-/// A kind of part that makes a password weak, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct WeakPart {
-    kind: Kind,
-    suggestion: &'static str,
-}
-
 impl Strength {
     pub(super) fn new(min: Cost, languages: &BTreeSet<Language>, banned: Arc<BannedWords>) -> Self {
         Self { min, languages: Languages::new(languages), banned }
@@ -207,11 +182,14 @@ impl Strength {
     /// Why a password takes fewer guesses; none if it takes as many.
     ///
     /// A banned word is told as a common word: the rule on banned words alone tells of them.
-    pub(super) fn weak_parts(&self, text: &str, personal: &PersonalWords) -> Option<Vec<WeakPart>> {
+    pub(super) fn weak_parts(
+        &self,
+        text: &str,
+        personal: &PersonalWords,
+    ) -> Option<BTreeSet<Kind>> {
         let own = OwnWords::new(Some(&self.banned), personal);
         let Estimate { cost, kinds, .. } = estimate(text, self.languages, &own);
-        let part = |kind: Kind| WeakPart { kind, suggestion: kind.suggestion() };
-        (cost < self.min).then(|| kinds.into_iter().map(part).collect())
+        (cost < self.min).then_some(kinds)
     }
 }
 
