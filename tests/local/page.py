@@ -133,8 +133,8 @@ class Page:
     def states(self):
         """The state of each rule, by its code, once the function has answered."""
         expect(self.rules().get_by_text("checking…")).to_have_count(0)
-        script = "all => Object.fromEntries(all.map(rule => [rule.dataset.code, rule.dataset.state]))"
-        return self.rules().evaluate_all(script)
+        rules = self.rules().evaluate_all("rules => rules.map(rule => ({ ...rule.dataset }))")
+        return {rule["code"]: rule["state"] for rule in rules}
 
     def sign_in(self, password=dev.PASSWORD, user=dev.USER):
         """Signs a user in, and waits for the user's rules."""
@@ -179,6 +179,7 @@ class Visit(unittest.TestCase):
         self.page = self.visit.page
 
     def tearDown(self):
+        self.page.unroute_all(behavior="ignoreErrors")
         self.visit.context.close()
         self.assertEqual(self.visit.errors, [])
 
@@ -528,8 +529,9 @@ class Journey(Visit):
     def test_password_fields_name_their_purpose_and_correct_nothing(self):
         def assert_plain(field, purpose):
             expect(field).to_have_attribute("autocomplete", purpose)
-            for name, off in (("autocapitalize", "none"), ("autocorrect", "off"), ("spellcheck", "false")):
-                expect(field).to_have_attribute(name, off)
+            expect(field).to_have_attribute("autocapitalize", "none")
+            expect(field).to_have_attribute("autocorrect", "off")
+            expect(field).to_have_attribute("spellcheck", "false")
 
         assert_plain(self.visit.field("Password"), "current-password")
         self.visit.sign_in()
@@ -552,21 +554,24 @@ class Journey(Visit):
         visit = Page(self.browser, self.cognito, forced_colors="active")
         visit.sign_in()
         visit.type(dev.NEW_PASSWORD)
-        colour = """part => {
-            const { borderTopWidth, borderTopColor, backgroundColor } = getComputedStyle(part);
-            const behind = getComputedStyle(part.parentElement).backgroundColor;
-            return parseFloat(borderTopWidth) > 0 && ![behind, backgroundColor].includes(borderTopColor);
+        has_border = """part => {
+            const { borderTopWidth: width, borderTopColor: colour } = getComputedStyle(part);
+            return width !== "0px" && colour !== getComputedStyle(part.parentElement).backgroundColor;
         }"""
-        for part in visit.page.locator("section:visible, input:not([type=checkbox]):visible, #strength").all():
-            self.assertTrue(part.evaluate(colour), part)
-        fill = "part => getComputedStyle(part).backgroundColor"
-        self.assertNotEqual(
-            visit.page.locator("#fill").evaluate(fill), visit.page.locator("#strength").evaluate(fill)
-        )
+        parts = "section:visible, input:not([type=checkbox]):visible, select, #strength, #answer"
+        for part in visit.page.locator(parts).all():
+            self.assertTrue(part.evaluate(has_border), part)
+        background = "part => getComputedStyle(part).backgroundColor"
+        fill, bar = (visit.page.locator(part) for part in ("#fill", "#strength"))
+        self.assertNotEqual(fill.evaluate(background), bar.evaluate(background))
         visit.context.close()
 
     def test_axe_finds_no_violation_in_any_state_and_colours(self):
-        for settings in ({"color_scheme": "light"}, {"color_scheme": "dark"}, {"forced_colors": "active"}):
+        for settings in (
+            {"color_scheme": "light"},
+            {"color_scheme": "dark"},
+            {"forced_colors": "active"},
+        ):
             visit = Page(self.browser, self.cognito, **settings)
             expect(visit.rules()).not_to_have_count(0)
             self.assert_accessible(visit, settings, "signed out")
@@ -631,7 +636,11 @@ class Administrator(Visit):
     def test_every_rule_that_the_function_enforces_ticks_before_the_button_is_pressed(self):
         self.visit.sign_in(user="admin")
         states = self.visit.states()
-        elsewhere = {"breached_password": "breaches", "rejected_by_pool": "cognito", "used_before": "cognito"}
+        elsewhere = {
+            "breached_password": "breaches",
+            "rejected_by_pool": "cognito",
+            "used_before": "cognito",
+        }
         self.assertEqual({code: states[code] for code in elsewhere}, elsewhere)
         enforced = states.keys() - elsewhere.keys()
         self.assertGreaterEqual(len(enforced), 18)
