@@ -7,6 +7,7 @@ which it downloads into .venv. With `--screenshot FILE` it also keeps a picture 
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import unittest
@@ -76,12 +77,22 @@ def download():
             stack.not_checked(f"no Chromium; for the failed download, see {path}")
 
 
+def is_post_to(route):
+    """A condition on a response: that it answers a POST to this route."""
+    return lambda response: response.request.method == "POST" and f"{route}?lang=" in response.url
+
+
+is_change, is_check = is_post_to("/change-password"), is_post_to("/check-password")
+
+
 class Page:
     """One visit to the page, with the errors and preflight requests of the browser."""
 
-    def __init__(self, browser, cognito, scheme="light"):
-        self.context = browser.new_context(viewport=VIEWPORT, color_scheme=scheme)
+    def __init__(self, browser, cognito, **settings):
+        settings = {"viewport": VIEWPORT, "locale": "en-GB", **settings}
+        self.context = browser.new_context(**settings)
         self.page = page = self.context.new_page()
+        page.clock.install()
         page.set_default_timeout(TIMEOUT)
         self.errors, self.preflights = [], []
         page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -120,13 +131,34 @@ class Page:
         entries = [entry.splitlines() for entry in self.rules().all_inner_texts()]
         return {entry[0]: entry[-1] for entry in entries}
 
-    def sign_in(self, password=dev.PASSWORD):
-        """Signs the demo user in."""
-        self.field("User name").fill(dev.USER)
+    def states(self):
+        """The state of each rule, by its code, at this moment."""
+        rules = self.rules().evaluate_all("rules => rules.map(rule => ({ ...rule.dataset }))")
+        return {rule["code"]: rule["state"] for rule in rules}
+
+    def answered(self):
+        """The state of each rule, by its code, once the function has answered."""
+        expect(self.rules().get_by_text("checking…")).to_have_count(0)
+        return self.states()
+
+    def stop_clock(self):
+        """Stops the page's clock; `page.clock.run_for` moves it on."""
+        self.page.clock.pause_at(self.page.evaluate("Date.now()") + 1000)
+
+    def sign_in(self, password=dev.PASSWORD, user=dev.USER):
+        """Signs a user in, and waits for the user's rules."""
+        self.field("User name").fill(user)
         self.field("Password").fill(password)
-        self.button("Sign in").click()
-        expect(self.page.get_by_role("heading", name=f"New password for {dev.USER}")).to_be_visible()
-        expect(self.rules()).not_to_have_count(0)
+        with self.page.expect_response(is_check):
+            self.button("Sign in").click()
+        expect(self.page.get_by_role("heading", name=f"New password for {user}")).to_be_visible()
+        expect(self.rules().get_by_text("Cognito decides")).to_have_count(2)
+
+    def type(self, proposed):
+        """Fills in a new password, and returns the function's answer to the check that follows."""
+        with self.page.expect_response(is_check) as waiting:
+            self.field("New password").fill(proposed)
+        return waiting.value.json()
 
     def change(self, proposed=dev.NEW_PASSWORD, previous=dev.PASSWORD, fault=None):
         """Fills the form in, sends it, and returns the function's answer."""
@@ -139,18 +171,14 @@ class Page:
     def answer(self, act):
         """Acts, and returns the status and the body of the function's answer."""
 
-        def is_change(response):
-            is_post = response.request.method == "POST"
-            return is_post and response.url.endswith("/change-password")
-
         with self.page.expect_response(is_change) as waiting:
             act()
         text = waiting.value.text()
         return waiting.value.status, json.loads(text) if text else None
 
 
-class Journey(unittest.TestCase):
-    """What a newcomer does on the page."""
+class Visit(unittest.TestCase):
+    """A visit to the page, with everything as at the start."""
 
     browser = url = cognito = None
 
@@ -163,9 +191,18 @@ class Journey(unittest.TestCase):
         self.visit.context.close()
         self.assertEqual(self.visit.errors, [])
 
-    def policy(self):
+    def calls(self, operation):
+        """How often Cognito was called for an operation."""
+        calls = json.loads(stack.http("GET", f"{self.cognito}/_fake/calls").body)
+        return calls.get(operation, 0)
+
+
+class Journey(Visit):
+    """What a newcomer does on the page, with the built-in policy."""
+
+    def policy(self, query=""):
         """The policy that the function returns."""
-        return json.loads(stack.http("GET", f"{self.url}/password-policy").body)
+        return json.loads(stack.http("GET", f"{self.url}/password-policy{query}").body)
 
     def assert_signs_in(self, password, signs_in=True):
         """Asserts that Cognito accepts a password, or that it does not."""
@@ -196,21 +233,28 @@ class Journey(unittest.TestCase):
         self.visit.sign_in()
         self.visit.change()
         self.assertFalse(self.url.startswith(self.page.evaluate("location.origin")))
-        self.assertIn(f"{self.url}/change-password", self.visit.preflights)
+        self.assertIn(f"{self.url}/change-password?lang=en", self.visit.preflights)
 
-    def test_the_checklist_has_exactly_the_rules_of_the_policy(self):
+    def test_before_signing_in_the_checklist_has_the_rules_of_the_policy(self):
+        messages = [rule["message"] for rule in self.policy()["rules"]]
+        expect(self.visit.rules()).to_have_text(messages)
         self.visit.sign_in()
-        expected = {
-            rule["message"]: "not yet" if rule["clientCheckable"] else "checked by the server"
-            for rule in self.policy()["rules"]
-        }
+        self.visit.button("Sign out").click()
+        expect(self.visit.rules()).to_have_text(messages)
+
+    def test_after_signing_in_the_checklist_has_the_users_rules_and_what_cognito_decides(self):
+        self.visit.sign_in()
+        expected = {rule["message"]: "not yet" for rule in self.policy()["rules"]}
+        expected["Choose a password that the sign-in service accepts."] = "Cognito decides"
+        expected["Choose a password that you have not used before."] = "Cognito decides"
         self.assertEqual(self.visit.checklist(), expected)
         rules = self.visit.field("New password").get_attribute("passwordrules")
         self.assertEqual(rules, self.policy()["passwordRules"])
 
-    def test_the_checklist_changes_with_each_character(self):
+    def test_the_rules_that_the_page_can_check_tick_with_each_character(self):
         self.visit.sign_in()
-        messages = {rule["code"]: rule["message"] for rule in self.policy()["rules"]}
+        self.visit.stop_clock()  # So the function is not asked.
+        ours = {rule["code"] for rule in self.policy()["rules"] if rule["clientCheckable"]}
         typed = [
             ("Purple", {"missing_digit", "missing_symbol", "too_short"}),
             ("8-", {"too_short"}),
@@ -219,24 +263,153 @@ class Journey(unittest.TestCase):
         self.visit.field("New password").focus()
         for text, open_codes in typed:
             self.page.keyboard.type(text)
-            expected = {messages[code] for code in open_codes}
-            found = {message for message, state in self.visit.checklist().items() if state == "not yet"}
-            self.assertEqual(found, expected)
-            expect(self.visit.field("New password")).to_have_accessible_description(
-                f"{10 - len(open_codes)} of 10 rules met. The server checks the others."
-            )
+            for code in ours:
+                state = "open" if code in open_codes else "met"
+                rule = self.page.locator(f"#rules [data-code={code}]")
+                expect(rule).to_have_attribute("data-state", state)
+            others = self.visit.rules().get_by_text("checking…")
+            expect(others).to_have_count(len(self.policy()["rules"]) - len(ours))
 
-    def test_the_checklist_and_the_function_find_the_same_violations(self):
+    def test_the_function_is_asked_once_a_pause_and_a_screen_reader_told_once(self):
         self.visit.sign_in()
-        ours = {rule["code"]: rule["message"] for rule in self.policy()["rules"] if rule["clientCheckable"]}
+        asked = []
+        self.page.on("request", lambda request: asked.append(request.url))
+        self.visit.stop_clock()
+        self.page.evaluate("""
+            window.said = [];
+            new MutationObserver(() => said.push(document.getElementById("spoken").textContent))
+              .observe(document.getElementById("spoken"), { childList: true });
+        """)
+        self.visit.field("New password").focus()
+        for character in dev.NEW_PASSWORD:
+            self.page.keyboard.type(character)
+            self.page.clock.run_for(299)
+        self.assertEqual(asked, [])
+        with self.page.expect_response(is_check):
+            self.page.clock.run_for(1)
+        count = len(self.policy()["rules"])
+        all_met = f"{count} of {count} rules met."
+        expect(self.page.get_by_text(all_met, exact=True)).to_be_visible()
+        self.assertEqual(self.page.evaluate("said"), [])
+        self.page.clock.run_for(1000)
+        self.assertEqual(self.page.evaluate("said"), [f"{all_met} Strength: strong."])
+        self.assertEqual(asked, [f"{self.url}/check-password?lang=en"])
+
+    def test_the_answer_to_an_older_question_is_cancelled(self):
+        self.visit.sign_in()
+        held, cancelled = [], []
+
+        def answer_the_newest(route):
+            if dev.NEW_PASSWORD in route.request.post_data:
+                route.continue_()
+            else:
+                held.append(route)
+
+        self.page.route("**/check-password*", answer_the_newest)
+        self.page.on("requestfailed", lambda request: cancelled.append(request.post_data_json))
+        with self.page.expect_request("**/check-password*"):
+            self.visit.field("New password").fill("password")
+        self.visit.type(dev.NEW_PASSWORD)
+        self.assertEqual(set(self.visit.answered().values()), {"met", "cognito"})
+        self.assertEqual([body["proposedPassword"] for body in cancelled], ["password"])
+        held[0].abort()
+
+    def test_too_many_checks_pause_the_check_and_nothing_else(self):
+        self.visit.sign_in()
+        headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "application/problem+json"}
+        body = json.dumps({"code": "too_many_requests", "retryAfterSeconds": 40})
+        self.page.route(
+            "**/check-password*",
+            lambda route: route.fulfill(status=429, headers=headers, body=body),
+            times=1,
+        )
+        paused = self.page.get_by_text("The live check is paused for at most 40 seconds.")
+        self.visit.field("New password").fill("Purple")
+        expect(paused).to_be_visible()
+        asked = []
+        self.page.on("request", lambda request: asked.append(request.url))
+        self.visit.field("New password").fill("Purple-8-Dishwasher")
+        states = self.visit.answered()
+        self.assertEqual((states["missing_digit"], states["common_password"]), ("met", "unchecked"))
+        self.page.clock.run_for(30_000)
+        self.assertEqual(asked, [])
+        with self.page.expect_response(is_check):
+            self.page.clock.run_for(11_000)
+        expect(paused).to_be_hidden()
+        self.assertEqual(self.visit.answered()["common_password"], "met")
+
+    def test_a_check_that_fails_leaves_the_form_usable(self):
+        self.visit.sign_in()
+        self.page.route("**/check-password*", lambda route: route.abort())
+        self.visit.field("New password").fill(dev.NEW_PASSWORD)
+        expect(self.page.get_by_text("The live check is not available now.")).to_be_visible()
+        expect(self.page.get_by_role("meter", name="Strength")).to_have_attribute(
+            "aria-valuetext", "not known yet"
+        )
+        self.assertEqual(self.visit.answered()["common_password"], "unchecked")
+        self.assertEqual(self.visit.change(), (204, None))
+        self.visit.errors.clear()  # The browser prints the failed request.
+
+    def test_the_strength_has_a_word_and_a_scale_with_the_policys_minimum(self):
+        self.visit.sign_in()
+        meter = self.page.get_by_role("meter", name="Strength")
+        expect(meter).to_have_attribute("aria-valuetext", "not known yet")
+        words = {"password": "very weak", "kX8#qPz!": "fair", dev.NEW_PASSWORD: "strong"}
+        for proposed, word in words.items():
+            guesses = self.visit.type(proposed)["guessesLog10"]
+            expect(meter).to_have_attribute("aria-valuetext", word)
+            expect(meter).to_have_attribute("aria-valuenow", f"{min(guesses, 16):g}")
+            expect(self.page.get_by_text(f"(about 10^{guesses:g} guesses)")).to_be_visible()
+        expect(meter).to_have_accessible_description(
+            "very weak < 10^6 ≤ weak < 10^8 ≤ fair < 10^10 ≤ good < 10^13 ≤ strong. "
+            "These rules require 10^10."
+        )
+
+    def test_a_language_changes_the_labels_and_the_functions_messages(self):
+        expect(self.page.locator("html")).to_have_attribute("lang", "en")
+        self.visit.sign_in()
+        labels = {
+            "de": "Neues Passwort", "fr": "Nouveau mot de passe", "es": "Nueva contraseña",
+            "it": "Nuova password", "pt": "Nova senha", "pl": "Nowe hasło",
+        }
+        english = self.policy()["rules"][0]["message"]
+        choice, answers = self.page.locator("#language"), {}
+        for language, label in labels.items():
+            with self.page.expect_response(is_check) as waiting:
+                choice.select_option(language)
+            expect(self.page.locator("html")).to_have_attribute("lang", language)
+            expect(self.visit.field(label)).to_be_visible()
+            first = waiting.value.json()["rules"][0]["message"]
+            message = self.page.locator("#rules .message").first
+            expect(message).to_have_text(first)
+            answers[language] = first
+            its_language = "en" if first == english else language
+            expect(message).to_have_attribute("lang", its_language)
+            expect(self.page.locator("#rules .message").last).to_have_attribute("lang", language)
+        if self.policy("?lang=de")["rules"][0]["message"] == english:
+            self.skipTest("the function has English messages only")
+        self.assertEqual(len({english, *answers.values()}), 7)
+
+    def test_the_browsers_language_is_chosen_if_the_page_has_it(self):
+        for locale, language in (("de-AT", "de"), ("pt-BR", "pt"), ("ja-JP", "en")):
+            visit = Page(self.browser, self.cognito, locale=locale)
+            expect(visit.page.locator("html")).to_have_attribute("lang", language)
+            expect(visit.page.locator("#language")).to_have_value(language)
+            visit.context.close()
+
+    def test_the_page_finds_the_same_violations_as_the_function(self):
+        self.visit.sign_in()
+        # While the function is not asked, the checklist shows what the page itself finds.
+        self.visit.stop_clock()
+        ours = {rule["code"] for rule in self.policy()["rules"] if rule["clientCheckable"]}
         for proposed in REFUSED:
             with self.subTest(proposed):
                 status, problem = self.visit.change(proposed)
                 self.assertEqual(status, 422)
                 broken = {violation["code"] for violation in problem["violations"]}
-                checklist = self.visit.checklist()
-                found = {message for message, state in checklist.items() if state == "not yet"}
-                self.assertEqual(found, {ours[code] for code in broken & ours.keys()})
+                states = self.visit.states()
+                found = {code for code in ours if states[code] == "open"}
+                self.assertEqual(found, broken & ours)
 
     def test_a_422_lists_its_violations_at_the_field(self):
         self.visit.sign_in()
@@ -304,11 +477,24 @@ class Journey(unittest.TestCase):
         expect(self.page.get_by_role("status")).to_have_text(changed)
         self.assert_changed()
 
+    def test_a_redirection_of_a_check_is_not_followed(self):
+        self.visit.sign_in()
+        headers = {"Location": f"{self.url}/elsewhere", "Access-Control-Allow-Origin": "*"}
+        self.page.route(
+            "**/check-password*", lambda route: route.fulfill(status=307, headers=headers)
+        )
+        requests = []
+        self.page.on("request", lambda request: requests.append(request.url))
+        self.visit.field("New password").fill(dev.NEW_PASSWORD)
+        expect(self.page.get_by_text("The live check is not available now.")).to_be_visible()
+        self.assertNotIn(headers["Location"], requests)
+        self.visit.errors.clear()  # The browser prints the failed request.
+
     def test_a_redirection_of_a_change_is_not_followed(self):
         self.visit.sign_in()
         headers = {"Location": f"{self.url}/elsewhere", "Access-Control-Allow-Origin": "*"}
         self.page.route(
-            f"{self.url}/change-password",
+            "**/change-password*",
             lambda route: route.fulfill(status=307, headers=headers),
         )
         requests = []
@@ -317,7 +503,7 @@ class Journey(unittest.TestCase):
         self.visit.field("New password").fill(dev.NEW_PASSWORD)
         self.visit.button("Change password").click()
         expect(self.page.get_by_text("No answer:")).to_be_visible()
-        self.assertIn(f"{self.url}/change-password", requests)
+        self.assertIn(f"{self.url}/change-password?lang=en", requests)
         self.assertNotIn(headers["Location"], requests)
         self.visit.errors.clear()  # The browser prints the failed request.
         self.assert_signs_in(dev.PASSWORD)
@@ -351,27 +537,74 @@ class Journey(unittest.TestCase):
         expect(self.visit.field("Password")).to_be_focused()
         self.assert_changed()
 
-    def test_password_fields_name_their_purpose(self):
-        expect(self.visit.field("Password")).to_have_attribute("autocomplete", "current-password")
-        self.visit.sign_in()
-        old, new = self.visit.field("Current password"), self.visit.field("New password")
-        expect(old).to_have_attribute("autocomplete", "current-password")
-        expect(new).to_have_attribute("autocomplete", "new-password")
+    def test_password_fields_name_their_purpose_and_correct_nothing(self):
+        def assert_plain(field, purpose):
+            expect(field).to_have_attribute("autocomplete", purpose)
+            expect(field).to_have_attribute("autocapitalize", "none")
+            expect(field).to_have_attribute("autocorrect", "off")
+            expect(field).to_have_attribute("spellcheck", "false")
 
-    def test_axe_finds_no_violation_in_either_colour_scheme(self):
-        for scheme in ("light", "dark"):
-            visit = Page(self.browser, self.cognito, scheme)
-            self.assert_accessible(visit, scheme, "signed out")
+        assert_plain(self.visit.field("Password"), "current-password")
+        self.visit.sign_in()
+        assert_plain(self.visit.field("Current password"), "current-password")
+        assert_plain(self.visit.field("New password"), "new-password")
+
+    def test_nothing_is_cut_off_on_a_narrow_phone_in_any_language(self):
+        # 320 CSS pixels is the width of WCAG 2.2's success criterion 1.4.10, Reflow.
+        visit = Page(self.browser, self.cognito, viewport={"width": 320, "height": 640})
+        width = "document.documentElement.scrollWidth"
+        self.assertEqual(visit.page.evaluate(width), 320)
+        visit.sign_in()
+        visit.change("password")
+        for language in visit.page.locator("#language option").all():
+            visit.page.locator("#language").select_option(language.get_attribute("value"))
+            self.assertEqual(visit.page.evaluate(width), 320, language.inner_text())
+        visit.context.close()
+
+    def test_everything_has_a_border_in_forced_colours(self):
+        visit = Page(self.browser, self.cognito, forced_colors="active")
+        visit.sign_in()
+        visit.type(dev.NEW_PASSWORD)
+        has_border = """part => {
+            const { borderTopWidth: width, borderTopColor: colour } = getComputedStyle(part);
+            return width !== "0px" && colour !== getComputedStyle(part.parentElement).backgroundColor;
+        }"""
+        parts = "section:visible, input:not([type=checkbox]):visible, select, #strength, #answer"
+        for part in visit.page.locator(parts).all():
+            self.assertTrue(part.evaluate(has_border), part)
+        background = "part => getComputedStyle(part).backgroundColor"
+        fill, bar = (visit.page.locator(part) for part in ("#fill", "#strength"))
+        self.assertNotEqual(fill.evaluate(background), bar.evaluate(background))
+        visit.context.close()
+
+    def test_axe_finds_no_violation_in_any_state_and_colours(self):
+        for settings in (
+            {"color_scheme": "light"},
+            {"color_scheme": "dark"},
+            {"forced_colors": "active"},
+        ):
+            visit = Page(self.browser, self.cognito, **settings)
+            expect(visit.rules()).not_to_have_count(0)
+            self.assert_accessible(visit, settings, "signed out")
             visit.sign_in()
+            self.assert_accessible(visit, settings, "nothing typed")
+            for proposed in ("password", "kX8#qPz!", dev.NEW_PASSWORD):
+                visit.type(proposed)
+                visit.answered()
+                self.assert_accessible(visit, settings, "checked", proposed)
             visit.change("password")
             expect(visit.page.get_by_role("list", name="Broken rules")).to_be_visible()
-            self.assert_accessible(visit, scheme, "violations")
+            self.assert_accessible(visit, settings, "violations")
             visit.change(fault="Rejects it: too many requests")
             expect(visit.page.get_by_role("alert")).to_contain_text("too_many_requests")
-            self.assert_accessible(visit, scheme, "a problem")
+            self.assert_accessible(visit, settings, "a problem")
+            visit.page.route("**/check-password*", lambda route: route.abort())
+            visit.field("New password").fill("Purple")
+            expect(visit.page.get_by_text("The live check is not available now.")).to_be_visible()
+            self.assert_accessible(visit, settings, "a failed check")
             visit.change()
             expect(visit.page.get_by_role("status")).to_be_visible()
-            self.assert_accessible(visit, scheme, "changed")
+            self.assert_accessible(visit, settings, "changed")
             visit.context.close()
             stack.http("POST", f"{self.cognito}/_fake/reset", body="")
 
@@ -381,27 +614,108 @@ class Journey(unittest.TestCase):
         self.assertEqual([(rule["id"], rule["help"]) for rule in found], [], where)
 
 
+# Turns on every rule, and for a group a stricter one.
+EVERY_RULE = (stack.ROOT / "tests" / "policy" / "data" / "every-rule.toml").read_text()
+STRICT = """
+[breaches]
+check = true
+endpoint = "http://{}:{}"
+
+[groups.administrators.length]
+min = 20
+"""
+
+# New passwords of the user admin, which together break every rule of that policy.
+BREAKING = (
+    "admin",
+    "A" * 257,
+    " Contoso1!",
+    "Purple\u00a0Monkey-8-Dishwasher",
+    "aaaaaaaaaaaaaaaaaaaaaa",
+    "abcabcabcabcabcabcabc",
+    "abcdefgh-1A",
+    "password",
+    "Correct-Horse-8-Battery",
+)
+
+
+class Administrator(Visit):
+    """A member of a group with stricter rules, with a policy of every rule that there is."""
+
+    breaches = None
+
+    def test_every_rule_that_the_function_enforces_ticks_before_the_button_is_pressed(self):
+        self.visit.sign_in(user="admin")
+        states = self.visit.states()
+        elsewhere = {
+            "breached_password": "breaches",
+            "rejected_by_pool": "cognito",
+            "used_before": "cognito",
+        }
+        self.assertEqual({code: states[code] for code in elsewhere}, elsewhere)
+        enforced = states.keys() - elsewhere.keys()
+        self.assertGreaterEqual(len(enforced), 18)
+        expect(self.visit.rules().get_by_text("Use at least 20 characters.")).to_be_visible()
+        self.visit.field("Current password").fill(dev.PASSWORD)
+
+        broken = set()
+        for proposed in BREAKING:
+            found = {violation["code"] for violation in self.visit.type(proposed)["violations"]}
+            expected = {code: "open" if code in found else "met" for code in enforced} | elsewhere
+            self.assertEqual(self.visit.answered(), expected, proposed)
+            broken |= found
+        self.assertEqual(broken, enforced)
+
+        self.visit.type(dev.NEW_PASSWORD)
+        self.assertEqual(self.visit.answered(), dict.fromkeys(enforced, "met") | elsewhere)
+        all_met = f"{len(enforced)} of {len(enforced)} rules met."
+        expect(self.visit.field("New password")).to_have_accessible_description(all_met)
+
+        self.assertEqual(self.calls("ChangePassword"), 0)
+        self.assertEqual(self.calls("GetUser"), 1)
+        with self.assertRaises(BlockingIOError):
+            self.breaches.accept()  # Nobody has connected to the breach service.
+
+    def test_a_user_who_is_in_no_group_has_the_rules_for_everybody(self):
+        self.visit.sign_in()
+        expect(self.visit.rules().get_by_text("Use at least 12 characters.")).to_be_visible()
+
+
 def take_picture(browser, cognito, path):
-    """Keeps a picture of the page with the violations of a 422."""
+    """Keeps a picture of the page while a new password is typed."""
     stack.http("POST", f"{cognito}/_fake/reset", body="")
     visit = Page(browser, cognito)
     visit.sign_in()
-    visit.change("Wrong-Cow")
-    expect(visit.field("New password")).to_be_focused()
+    visit.field("Current password").fill(dev.PASSWORD)
+    visit.field("New password").focus()
+    visit.type("Wrong-Cow-2026")
+    visit.answered()
     visit.page.screenshot(path=path, full_page=True)
     visit.context.close()
 
 
 def main():
-    """Runs the tests in a browser, with the function and a fake Cognito."""
-    with sync_playwright() as playwright, launch(playwright) as browser:
+    """Runs the tests in a browser, with the function and a fake Cognito for each policy."""
+    with (
+        sync_playwright() as playwright,
+        launch(playwright) as browser,
+        stack.log(SCRATCH) as log,
+        socket.create_server((stack.HOST, 0)) as breaches,
+    ):
         stack.build()
-        ports = stack.free_port(), stack.free_port()
-        with stack.log(SCRATCH) as log, dev.both(*ports, output=log) as running:
-            Journey.browser, (Journey.url, Journey.cognito, _) = browser, running
+        breaches.setblocking(False)
+        strict = SCRATCH / "every-rule.toml"
+        strict.write_text(EVERY_RULE + STRICT.format(*breaches.getsockname()))
+        ports = [stack.free_port() for _ in range(4)]
+        with (
+            dev.both(*ports[:2], output=log) as (url, cognito, _),
+            dev.both(*ports[2:], output=log, PASSWORD_POLICY_FILE=str(strict)) as (_, other, _),
+        ):
+            Visit.browser, Administrator.breaches = browser, breaches
+            Journey.url, Journey.cognito, Administrator.cognito = url, cognito, other
             if sys.argv[1:2] == ["--screenshot"]:
-                take_picture(browser, Journey.cognito, sys.argv[2])
-            return stack.test(Journey)
+                take_picture(browser, cognito, sys.argv[2])
+            return stack.test(Journey, Administrator)
 
 
 if __name__ == "__main__":

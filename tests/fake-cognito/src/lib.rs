@@ -2,8 +2,8 @@
 //!
 //! It speaks Cognito's wire protocol over real sockets: the same JSON, the same error texts, the
 //! same order of checks, the same limits. Tests start one in-process with [`FakeCognito::start`];
-//! the `fake-cognito` binary serves the same thing with one demo user, so that a newcomer needs no
-//! AWS account.
+//! the `fake-cognito` binary serves the same thing with two users, so that a newcomer needs no AWS
+//! account.
 //!
 //! Where Cognito's behaviour is not documented, this follows what public reports quote. Guesses are
 //! the texts of `PasswordHistoryPolicyViolationException` and `InternalErrorException`, and which
@@ -19,6 +19,7 @@
 //! curl localhost:9229/_fake/faults -d '{"operation": "ChangePassword", "fault": "drop-after"}'
 //! curl localhost:9229/_fake/faults -X DELETE   # all is well again
 //! curl localhost:9229/_fake/reset  -X POST     # users, limits, faults: all as at the start
+//! curl localhost:9229/_fake/calls               # how often each operation was called since then
 //! ```
 //!
 //! `POST /_fake/sign` returns the text that it gets, with the token in it signed for the user `demo`.
@@ -40,8 +41,8 @@
 //!
 //! # Page
 //!
-//! `GET /` is a page on which the demo user signs in and changes the password through the function,
-//! which is at another origin, with a fault of choice.
+//! `GET /` is a page on which a user signs in and changes the password through the function, which is at
+//! another origin, with a fault of choice.
 
 #![expect(
     clippy::must_use_candidate,
@@ -61,7 +62,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -75,7 +76,7 @@ use fault::Faults;
 use pool::Pool;
 
 /// What the fake can be asked to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Operation {
     /// Signs in (`USER_PASSWORD_AUTH`) or refreshes (`REFRESH_TOKEN_AUTH`).
     InitiateAuth,

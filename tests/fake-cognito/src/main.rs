@@ -1,4 +1,4 @@
-//! Serves a fake pool with one demo user until told to stop.
+//! Serves a fake pool with two users until told to stop.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -12,9 +12,9 @@ Usage: fake-cognito [--host 127.0.0.1] [--port 9229]
                     [--password PASSWORD] [--issuer aws|local]
                     [--function-url http://127.0.0.1:9000]
 
-Serves Cognito's API with one user, demo, whose password is
-Correct-Horse-7-Battery unless --password says otherwise, and a page that
-calls the function.";
+Serves Cognito's API with two users, demo, and admin in the group
+administrators, whose password is Correct-Horse-7-Battery unless --password
+says otherwise, and a page that calls the function.";
 
 /// How long a request under way may take once we are told to stop: a fault may be stalling it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -60,6 +60,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
 
     let fake = FakeCognito::start_with(options).await?;
     fake.add_user(User::new("demo", &password));
+    let groups = vec!["administrators".to_owned()];
+    fake.add_user(User { groups, ..User::new("admin", &password) });
     println!("fake-cognito listening on {}", fake.endpoint_url());
     told_to_stop().await?;
     // Late or not, we are leaving.

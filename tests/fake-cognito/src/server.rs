@@ -171,6 +171,9 @@ fn control_answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> 
             shared.reset();
             Ok(())
         }
+        (&Method::GET, "calls") => {
+            return reply(200, "application/json", json!(shared.state().calls).to_string());
+        }
         (&Method::POST, "sign") => {
             let text = String::from_utf8_lossy(body);
             match shared.state().pool.sign_token_in(&text, "demo") {
@@ -178,8 +181,11 @@ fn control_answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> 
                 None => Err("there is no user demo".to_owned()),
             }
         }
-        _ => Err("there are POST and DELETE /_fake/faults, POST /_fake/reset and POST /_fake/sign"
-            .to_owned()),
+        _ => {
+            Err("there are POST and DELETE /_fake/faults, POST /_fake/reset, GET /_fake/calls and \
+                  POST /_fake/sign"
+                .to_owned())
+        }
     };
     match done {
         Ok(()) => reply(204, "application/json", ""),

@@ -498,6 +498,7 @@ async fn a_reset_brings_back_users_and_limits() {
     let tokens = fake.sign_in("ann", OLD).unwrap();
     assert_eq!(client.change(&tokens.access_token, OLD, NEW).await.status, StatusCode::OK);
     assert_eq!(fake.calls(Operation::ChangePassword), 1);
+    assert_eq!(client.get("/_fake/calls").await.body, r#"{"ChangePassword":1}"#);
 }
 
 #[tokio::test]
