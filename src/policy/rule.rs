@@ -360,6 +360,12 @@ impl Violation {
         self.rule.code()
     }
 
+    /// What a person has to know of the broken rule.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.rule.to_string()
+    }
+
     fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.found = Some((name, value.into()));
         self
@@ -375,7 +381,7 @@ impl Serialize for Violation {
         }
         let mut violation = serializer.serialize_struct("Violation", 3)?;
         violation.serialize_field("code", self.code())?;
-        violation.serialize_field("message", &self.rule.to_string())?;
+        violation.serialize_field("message", &self.message())?;
         violation.serialize_field("params", &params)?;
         violation.end()
     }
