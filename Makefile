@@ -13,8 +13,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients schemathesis \
-  check-policy e2e
+RUNNING := deny audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients \
+  cognito-clients schemathesis check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -34,7 +34,7 @@ or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; 
   bench-policy corpus faults load fuzz package sbom requirements clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: .venv/installed ## Run the function and a fake Cognito here, and print commands to try
 	@.venv/bin/python tests/local/dev.py
@@ -95,6 +95,9 @@ page: .venv/installed ## Use the page of `make dev` in a headless Chromium
 
 clients: .venv/installed ## Check and run the client of docs/clients/typescript.md
 	.venv/bin/python tests/local/clients.py
+
+cognito-clients: .venv/installed ## Change passwords with Cognito's own clients: AWS CLI and SDKs
+	.venv/bin/python tests/local/cognito_clients.py $(call or_skip,no Node.js)
 
 schemathesis: .venv/installed ## Check the function against openapi.yaml
 	.venv/bin/openapi-spec-validator openapi.yaml

@@ -73,7 +73,7 @@ def tour(url, cognito):
     ]
 
 
-def sign_in(cognito):
+def sign_in(cognito, password=PASSWORD):
     """The request for the demo user's tokens."""
     headers = (
         "X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth",
@@ -82,7 +82,7 @@ def sign_in(cognito):
     data = {
         "AuthFlow": "USER_PASSWORD_AUTH",
         "ClientId": CLIENT,
-        "AuthParameters": {"USERNAME": USER, "PASSWORD": PASSWORD},
+        "AuthParameters": {"USERNAME": USER, "PASSWORD": password},
     }
     return Step("Another token, good for an hour", 200, cognito, headers, data)
 
