@@ -285,7 +285,7 @@ def try_client(name, ports, log):
     """Has a client make each change, at a function of its own; returns what to print and what is wrong."""
     run, attempts = CLIENTS[name]
     function, cognito = (f"http://{stack.HOST}:{port}" for port in ports)
-    settings = {"COGNITO_WIRE_PROTOCOL": "true"}
+    settings = dict(dev.WIRE_PROTOCOL)
     lines, faults = [f"\n{name}"], []
     with (
         Proxy(lambda _: cognito).running() as way,
