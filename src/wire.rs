@@ -232,7 +232,7 @@ mod tests {
             let name = variant.trim().split(['(', ' ', ',']).next().unwrap();
             let is_it =
                 |(error, ..): &(Error, u16, &str, &str)| format!("{error:?}").starts_with(name);
-            assert!(table().iter().any(|row| is_it(row)), "{name}");
+            assert!(table().iter().any(is_it), "{name}");
         }
     }
 

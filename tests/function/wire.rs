@@ -27,7 +27,7 @@ const TARGET: &str = "AWSCognitoIdentityProviderService.ChangePassword";
 const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
 /// A request in Cognito's wire format, as an HTTP API passes it on.
-fn event(body: &Value) -> Value {
+pub(crate) fn event(body: &Value) -> Value {
     let mut event = sample("http-api");
     event["rawPath"] = "/".into();
     event["headers"] = json!({ "x-amz-target": TARGET, "content-type": CONTENT_TYPE });
@@ -36,7 +36,7 @@ fn event(body: &Value) -> Value {
     event
 }
 
-fn body(token: &str) -> Value {
+pub(crate) fn body(token: &str) -> Value {
     json!({ "AccessToken": token, "PreviousPassword": OLD, "ProposedPassword": NEW })
 }
 
@@ -343,8 +343,8 @@ impl Sdk {
         Self { client: Client::from_conf(config), function, requests }
     }
 
-    /// Asks for a change from [`OLD`]; returns the exception's name, its message, how many requests the
-    /// SDK sent, and how many changes Cognito was asked for.
+    /// Asks for a change from [`OLD`]; returns what the SDK reports, how many requests it has sent so far,
+    /// and how many changes Cognito has been asked for.
     async fn change(
         &self,
         token: &str,
