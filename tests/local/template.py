@@ -308,7 +308,7 @@ class EveryCombination(unittest.TestCase):
                     self.assertEqual(transformed(**chosen), default, switch)
 
 
-    def test_every_route_that_changes_a_password_is_behind_the_authorizer(self):
+    def test_every_route_with_a_token_in_its_header_is_behind_the_authorizer(self):
         for found in combinations(origins=0, tracing=0, deployment=0, topic=0, zone=0):
             body = found.properties("Api")["Body"]
             routes = {
