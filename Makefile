@@ -17,7 +17,7 @@ ARM64 := aarch64-unknown-linux-gnu
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
 RUNNING := deny audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
-  schemathesis check-policy e2e
+  cognito-clients schemathesis check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -37,7 +37,7 @@ or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; 
   collection api-page bench bench-policy corpus faults load fuzz package sbom requirements clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 dev: .venv/installed ## Run the function and a fake Cognito here, and print commands to try
 	@.venv/bin/python tests/local/dev.py
@@ -116,6 +116,9 @@ collection: .venv/installed ## Write the Postman collection of openapi.yaml
 
 api-page: target/tools/openapi/installed ## Render openapi.yaml as target/api.html
 	$(REDOCLY) build-docs --output target/api.html openapi.yaml
+
+cognito-clients: .venv/installed ## Change passwords with Cognito's own clients: AWS CLI and SDKs
+	.venv/bin/python tests/local/cognito_clients.py $(call or_skip,no Node.js)
 
 schemathesis: .venv/installed ## Check the function against openapi.yaml
 	.venv/bin/openapi-spec-validator openapi.yaml

@@ -222,7 +222,8 @@ impl<'a> Outcome<'a> {
     /// `ERROR` where this service failed, `WARN` where Cognito gave a reason that is not known.
     fn level(&self) -> &'static str {
         match self.error {
-            Some(_) if self.status >= 500 => "ERROR",
+            // Not by the answer's status, which is 400 for nearly every error in Cognito's wire format.
+            Some(error) if error.code().status().is_server_error() => "ERROR",
             Some(Error::NotAuthorized(_)) => "WARN",
             _ => "INFO",
         }

@@ -38,6 +38,11 @@ pub struct Services {
     pub breaches: Breaches,
     /// How many changes of one user are forwarded.
     pub changes: Limit,
+    /// The users whose tries are used up, as Cognito said a moment ago.
+    ///
+    /// SDKs send a request up to three times that Cognito answers with `LimitExceededException`. The
+    /// second and third time is answered from here.
+    pub exhausted: Limit,
 }
 
 /// How a request for a change ended, and what it took.
@@ -45,8 +50,8 @@ pub struct Services {
 pub struct Report {
     /// The change, or why there is none.
     pub result: Result<Changed, Error>,
-    /// The time that the policy took, without what had to be fetched for it.
-    pub policy_time: Duration,
+    /// The time that the policy took, without what had to be fetched for it; none where it did not run.
+    pub policy_time: Option<Duration>,
     /// The time spent waiting for Cognito, over all calls; none where it was not called.
     pub cognito_latency: Option<Duration>,
     /// Cognito's own id of the last `ChangePassword` that it answered.
@@ -69,12 +74,29 @@ struct Checked {
     cognito_latency: Option<Duration>,
 }
 
+impl Report {
+    /// A request that was refused before anything was done for it.
+    fn refused(error: Error) -> Self {
+        Self {
+            result: Err(error),
+            policy_time: None,
+            cognito_latency: None,
+            cognito_request_id: None,
+            doubt: None,
+        }
+    }
+}
+
 impl ChangePassword {
     /// Changes the password, or reports why not, before the deadline.
     ///
     /// A password that our own rules refuse never reaches `ChangePassword`, where it would cost the
     /// user one of five tries an hour.
     pub async fn run(&self, policy: &Policy, services: &Services, deadline: Instant) -> Report {
+        let user = self.proposal.token.user.sub.as_deref();
+        if user.is_some_and(|user| services.exhausted.is_reached(user, Instant::now())) {
+            return Report::refused(Error::AttemptLimitExceeded);
+        }
         let selection = Instant::now();
         let rules = policy.for_groups(&self.proposal.token.user.groups);
         let selection_time = selection.elapsed();
@@ -90,7 +112,17 @@ impl ChangePassword {
             made
         };
         let Made { result, request_id, doubt } = made;
-        Report { result, policy_time, cognito_latency, cognito_request_id: request_id, doubt }
+        if let (Err(Error::AttemptLimitExceeded), Some(user)) = (&result, user) {
+            // An invocation at the same time may have counted already.
+            let _ = services.exhausted.count(user, Instant::now());
+        }
+        Report {
+            result,
+            policy_time: Some(policy_time),
+            cognito_latency,
+            cognito_request_id: request_id,
+            doubt,
+        }
     }
 
     /// Counts a change that is about to be forwarded.

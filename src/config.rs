@@ -37,6 +37,8 @@ pub struct Config {
     pub trust: Trust,
     /// `CHANGE_PASSWORD_URL`: the page to which `/.well-known/change-password` redirects.
     pub change_password_url: Option<HeaderValue>,
+    /// `COGNITO_WIRE_PROTOCOL`: whether `POST /` is answered as Cognito answers `ChangePassword`.
+    pub cognito_wire_protocol: bool,
     /// `USER_CHANGES_PER_MINUTE`.
     pub user_changes_per_minute: u32,
     /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the metrics' dimension.
@@ -152,6 +154,7 @@ impl Config {
                 call_timeout: milliseconds("COGNITO_CALL_TIMEOUT_MS", get, FROM_500, 5_000)?,
             },
             change_password_url: change_password_url(get("CHANGE_PASSWORD_URL"))?,
+            cognito_wire_protocol: switch("COGNITO_WIRE_PROTOCOL", get)?,
             user_changes_per_minute: user_changes(get("USER_CHANGES_PER_MINUTE"))?,
             function_name: get("AWS_LAMBDA_FUNCTION_NAME")
                 .unwrap_or_else(|| env!("CARGO_PKG_NAME").to_owned()),

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::headers::Headers;
 use crate::json::{Members, items, text};
 use crate::language::Language;
-use crate::request::Route;
+use crate::request::{OPERATION_HEADER, Route};
 
 const NOT_HTTP: &str = "The event is not an HTTP request.";
 const NOT_BASE64: &str = "The body is not the base64 that it is said to be.";
@@ -73,12 +73,17 @@ impl<'a> Envelope<'a> {
         let method = http.text("method").or_else(|| event.text("httpMethod"));
         let method = method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
         let path = event.text("rawPath").or_else(|| event.text("path"));
-        let route = match (&method, path) {
-            (Some(method), Some(path)) => Route::find(method, &path),
-            _ => Err(malformed(NOT_HTTP)),
-        };
         let headers = |name| event.object(name).unwrap_or_default();
         let headers = Headers::new(headers("headers"), headers("multiValueHeaders"));
+        let route = match (&method, path) {
+            (Some(method), Some(path)) => match Route::find(method, &path) {
+                Err(Error::NotFound) if headers.get(OPERATION_HEADER).is_some() => {
+                    Route::find_wire(method, &path)
+                }
+                found => found,
+            },
+            _ => Err(malformed(NOT_HTTP)),
+        };
         let source_ip = match source {
             None => None,
             Some(Source::HttpApi) => http.text("sourceIp"),

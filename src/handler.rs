@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::app::App;
 use crate::audit::{Outcome, Record};
-use crate::change_password::{ChangePassword, Report, Services};
+use crate::change_password::{ChangePassword, Changed, Report, Services};
 use crate::check_password;
 use crate::envelope::Envelope;
 use crate::error::Error;
@@ -19,9 +19,10 @@ use crate::json::Members;
 use crate::language::Language;
 use crate::origin::{ADDRESS_HEADER, PastTheProxy, SECRET_HEADER};
 use crate::proposal::Proposal;
-use crate::request::{self, ChangePasswordBody, PasswordsBody, Route};
+use crate::request::{self, ChangePasswordBody, PasswordsBody, Route, WireBody};
 use crate::response;
 use crate::token::VerifiedToken;
+use crate::wire;
 
 /// The part of an invocation's time that is kept for writing the answer. Without it, the client would
 /// get a bare error of the gateway's.
@@ -37,6 +38,7 @@ impl App {
         if !is_health_check {
             self.admit(&mut envelope);
         }
+        let is_wire = matches!(envelope.route, Ok(Route::ChangePasswordWire));
         let mut record = envelope.record();
         let language = envelope.language;
         let answer = self.answer(envelope, deadline(context), &mut record);
@@ -46,8 +48,10 @@ impl App {
         let request_id = &context.request_id;
         let (response, error) = match answer {
             Ok(response) => (response, None),
+            Err(error) if is_wire => (wire::exception(&error), Some(error)),
             Err(error) => (response::problem(&error, request_id, language), Some(error)),
         };
+        let response = if is_wire { wire::with_request_id(response, request_id) } else { response };
         // Health checks come every few seconds and concern no user.
         if !is_health_check {
             let status = response.status().as_u16();
@@ -57,13 +61,16 @@ impl App {
     }
 
     /// Takes the client's address from a proxy before the API, if there is one, and lets a request past
-    /// it find no route.
+    /// it find no route, nor one in Cognito's wire format where that is not switched on.
     fn admit(&self, envelope: &mut Envelope<'_>) {
         let header = |name| envelope.headers.get_only(name);
         let (secret, address) = (header(SECRET_HEADER), header(ADDRESS_HEADER));
         match self.origin.admit(secret.as_deref(), address.as_deref()) {
             Ok(address) => envelope.source_ip = address.or(envelope.source_ip),
             Err(PastTheProxy) => envelope.route = Err(Error::NotFound),
+        }
+        if !self.speaks_cognito && matches!(envelope.route, Ok(Route::ChangePasswordWire)) {
+            envelope.route = Err(Error::NotFound);
         }
     }
 
@@ -80,7 +87,24 @@ impl App {
                 let body = body.open()?;
                 let token =
                     self.authenticate(&headers, &authorizer_claims, deadline, record).await?;
-                self.change_password(token, &body, deadline, record).await
+                let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
+                    ChangePasswordBody::parse(&body)?;
+                let proposal = Proposal { token, previous, proposed };
+                let change = ChangePassword { proposal, sign_out_everywhere };
+                let changed = self.change_password(change, deadline, record).await?;
+                Ok(response::changed(&changed))
+            }
+            Route::ChangePasswordWire => {
+                let body = body.open()?;
+                request::require_wire(&headers)?;
+                let WireBody { access_token, passwords } = WireBody::parse(&body)?;
+                let PasswordsBody { previous, proposed } = passwords;
+                let token = self.verifier.verify(&access_token, deadline).await?;
+                record.user = Some(token.user.clone());
+                let proposal = Proposal { token, previous, proposed };
+                let change = ChangePassword { proposal, sign_out_everywhere: false };
+                self.change_password(change, deadline, record).await?;
+                Ok(wire::changed())
             }
             Route::CheckPassword => {
                 let body = body.open()?;
@@ -145,24 +169,19 @@ impl App {
 
     async fn change_password(
         &self,
-        token: VerifiedToken,
-        body: &[u8],
+        change: ChangePassword,
         deadline: Instant,
         record: &mut Record,
-    ) -> Result<Response<Body>, Error> {
-        let ChangePasswordBody { previous, proposed, sign_out_everywhere } =
-            ChangePasswordBody::parse(body)?;
-        let proposal = Proposal { token, previous, proposed };
-        let change = ChangePassword { proposal, sign_out_everywhere };
+    ) -> Result<Changed, Error> {
         let Report { result, policy_time, cognito_latency, cognito_request_id, doubt } =
             change.run(&self.policy, &self.services, deadline).await;
-        record.policy_time = Some(policy_time);
+        record.policy_time = policy_time;
         record.cognito_latency = cognito_latency;
         record.cognito_request_id = cognito_request_id;
         record.doubt = doubt;
         let changed = result?;
         record.signed_out_everywhere = changed.signed_out_everywhere;
-        Ok(response::changed(&changed))
+        Ok(changed)
     }
 }
 

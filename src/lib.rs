@@ -35,3 +35,4 @@ pub mod settlement;
 pub mod token;
 pub mod user_pool;
 pub mod verifier;
+pub mod wire;

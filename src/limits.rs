@@ -59,6 +59,15 @@ impl Limit {
         users.insert(user.to_owned(), Window { start: now, count: 1 });
         Ok(())
     }
+
+    /// Whether the next time would be refused; counts nothing.
+    #[must_use]
+    pub fn is_reached(&self, user: &str, now: Instant) -> bool {
+        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        users.get(user).is_some_and(|window| {
+            window.count >= self.max && now.duration_since(window.start) < self.window
+        })
+    }
 }
 
 impl fmt::Debug for Limit {
@@ -83,6 +92,9 @@ mod tests {
             assert_eq!(count("a", seconds), Ok(()));
         }
         assert_eq!(count("a", 30), Err(Duration::from_secs(30)));
+        let is_reached =
+            |user, seconds| limit.is_reached(user, start + Duration::from_secs(seconds));
+        assert!(is_reached("a", 59) && !is_reached("a", 60) && !is_reached("b", 30));
         assert_eq!(count("b", 30), Ok(()));
         assert_eq!(count("a", 59), Err(Duration::from_secs(1)));
         for seconds in [60, 60, 119] {

@@ -15,12 +15,28 @@ use crate::json::{Members, text};
 /// as a surrogate pair of 12 bytes.
 pub const MAX_BODY: usize = 8 * 1024;
 
+/// The longest body in Cognito's wire format that is read, in bytes: those two passwords, and the longest
+/// token that is read.
+pub const MAX_WIRE_BODY: usize = 24 * 1024;
+
+/// The header that names the operation in the JSON protocol of AWS (AWS JSON 1.1).
+pub const OPERATION_HEADER: &str = "x-amz-target";
+
+/// The one operation that is answered in Cognito's wire format.
+const WIRE_OPERATION: &str = "AWSCognitoIdentityProviderService.ChangePassword";
+
+const WIRE_CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+
 /// The longest field name that is repeated to the client, in code points.
 const MAX_FIELD_NAME: usize = 40;
 
 const PREVIOUS: &str = "previousPassword";
 const PROPOSED: &str = "proposedPassword";
 const SIGN_OUT: &str = "signOutEverywhere";
+
+const WIRE_ACCESS_TOKEN: &str = "AccessToken";
+const WIRE_PREVIOUS: &str = "PreviousPassword";
+const WIRE_PROPOSED: &str = "ProposedPassword";
 
 /// Where password managers look for the page on which a user changes a password.
 ///
@@ -42,6 +58,8 @@ pub enum Route {
     ChangePasswordPage,
     /// `GET /health`, and `HEAD`
     Health,
+    /// `POST /` with [`OPERATION_HEADER`]: Cognito's wire format
+    ChangePasswordWire,
 }
 
 /// The JSON body of `POST /change-password`.
@@ -53,6 +71,15 @@ pub struct ChangePasswordBody {
     pub proposed: Password,
     /// `signOutEverywhere`
     pub sign_out_everywhere: bool,
+}
+
+/// The body of Cognito's own `ChangePassword` request.
+#[derive(Debug)]
+pub struct WireBody {
+    /// `AccessToken`
+    pub access_token: Zeroizing<String>,
+    /// `PreviousPassword` and `ProposedPassword`
+    pub passwords: PasswordsBody,
 }
 
 /// The JSON body of `POST /check-password`.
@@ -92,6 +119,18 @@ impl Route {
         }
     }
 
+    /// Finds the route of a request that names its operation in [`OPERATION_HEADER`], by its path: a stage
+    /// and the base path of a domain name at most, and a slash after them.
+    pub fn find_wire(method: &Method, path: &str) -> Result<Self, Error> {
+        let relative = path.strip_prefix('/').ok_or(Error::NotFound)?;
+        let mut segments = relative.strip_suffix('/').unwrap_or(relative).split('/');
+        if *method == Method::POST && (relative.is_empty() || segments.all(is_plain_segment)) {
+            Ok(Self::ChangePasswordWire)
+        } else {
+            Err(Error::NotFound)
+        }
+    }
+
     /// The name by which `openapi.yaml` knows what is asked for; a `HEAD` counts as its `GET`.
     #[must_use]
     pub fn operation_id(&self) -> &'static str {
@@ -101,6 +140,7 @@ impl Route {
             Self::PasswordPolicy => "getPasswordPolicy",
             Self::ChangePasswordPage => "getChangePasswordPage",
             Self::Health => "getHealth",
+            Self::ChangePasswordWire => "changePasswordWire",
         }
     }
 }
@@ -137,16 +177,30 @@ fn is_jwt_like(text: &str) -> bool {
 
 /// Refuses a body that does not say it is JSON; parameters such as `charset` are ignored.
 pub fn require_json(headers: &Headers<'_>) -> Result<(), Error> {
-    let essence = |value: &str| value.split(';').next().is_some_and(is_json);
-    match headers.get("content-type") {
-        Some(value) if essence(&value) => Ok(()),
-        _ => Err(Error::UnsupportedMediaType),
-    }
+    require_content_type(headers, "application/json")
 }
 
-fn is_json(media_type: &str) -> bool {
+/// Refuses a request in Cognito's wire format that is for another operation, or does not say that its
+/// body is of that format.
+///
+/// # Errors
+///
+/// [`Error::NotFound`] for another operation, or [`Error::UnsupportedMediaType`].
+pub fn require_wire(headers: &Headers<'_>) -> Result<(), Error> {
+    if headers.get_only(OPERATION_HEADER).as_deref() != Some(WIRE_OPERATION) {
+        return Err(Error::NotFound);
+    }
+    require_content_type(headers, WIRE_CONTENT_TYPE)
+}
+
+fn require_content_type(headers: &Headers<'_>, required: &str) -> Result<(), Error> {
     // Not `trim`, which would take other spaces than HTTP's for none.
-    media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case("application/json")
+    let is_required =
+        |media_type: &str| media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case(required);
+    match headers.get("content-type") {
+        Some(value) if value.split(';').next().is_some_and(is_required) => Ok(()),
+        _ => Err(Error::UnsupportedMediaType),
+    }
 }
 
 impl ChangePasswordBody {
@@ -157,13 +211,15 @@ impl ChangePasswordBody {
     /// [`Error::PayloadTooLarge`], or [`Error::MalformedRequest`] with the field's name. No error
     /// ever holds a value: serde's own texts would.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
-        read_fields(body, &[PREVIOUS, PROPOSED, SIGN_OUT], |members| {
+        read_fields(body, MAX_BODY, &[PREVIOUS, PROPOSED, SIGN_OUT], |members| {
+            require_known(members, &[PREVIOUS, PROPOSED, SIGN_OUT])?;
             let sign_out_everywhere = match members.optional(SIGN_OUT).map(RawValue::get) {
                 None | Some("false") => false,
                 Some("true") => true,
                 Some(_) => return Err(Fault::NotABoolean(SIGN_OUT)),
             };
-            let PasswordsBody { previous, proposed } = PasswordsBody::from_members(members)?;
+            let PasswordsBody { previous, proposed } =
+                PasswordsBody::from_members(members, PREVIOUS, PROPOSED)?;
             Ok(Self { previous, proposed, sign_out_everywhere })
         })
     }
@@ -176,32 +232,69 @@ impl PasswordsBody {
     ///
     /// Those of [`ChangePasswordBody::parse`].
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
-        read_fields(body, &[PREVIOUS, PROPOSED], Self::from_members)
+        read_fields(body, MAX_BODY, &[PREVIOUS, PROPOSED], |members| {
+            require_known(members, &[PREVIOUS, PROPOSED])?;
+            Self::from_members(members, PREVIOUS, PROPOSED)
+        })
     }
 
-    fn from_members<'a>(members: &'a Members) -> Result<Self, Fault<'a>> {
+    /// Takes the passwords from the fields of these names.
+    fn from_members<'a>(
+        members: &'a Members,
+        previous: &'static str,
+        proposed: &'static str,
+    ) -> Result<Self, Fault<'a>> {
         let password = |field, value| match text(value) {
-            Some(text) if text.is_empty() && field == PREVIOUS => Err(Fault::Empty(field)),
+            Some(text) if text.is_empty() && field == previous => Err(Fault::Empty(field)),
             Some(text) => Ok(Password::from(&*text)),
             None => Err(Fault::NotAString(field)),
         };
-        let previous = members.optional(PREVIOUS).map(|value| password(PREVIOUS, value));
-        let proposed = members.get(PROPOSED).ok_or(Fault::Missing(PROPOSED));
+        let old = members.optional(previous).map(|value| password(previous, value));
+        let new = members.get(proposed).ok_or(Fault::Missing(proposed));
         Ok(Self {
-            previous: previous.transpose()?,
-            proposed: proposed.and_then(|value| password(PROPOSED, value))?,
+            previous: old.transpose()?,
+            proposed: new.and_then(|value| password(proposed, value))?,
         })
     }
 }
 
-/// Reads a body that is a JSON object with these fields and no others, each at most once.
+impl WireBody {
+    /// Reads a body; fields that are not known are ignored, as Cognito ignores them: clients send
+    /// `ClientMetadata`, for example.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ChangePasswordBody::parse`].
+    pub fn parse(body: &[u8]) -> Result<Self, Error> {
+        let fields = [WIRE_ACCESS_TOKEN, WIRE_PREVIOUS, WIRE_PROPOSED];
+        read_fields(body, MAX_WIRE_BODY, &fields, |members| {
+            let token = members.get(WIRE_ACCESS_TOKEN).ok_or(Fault::Missing(WIRE_ACCESS_TOKEN))?;
+            let token = text(token).ok_or(Fault::NotAString(WIRE_ACCESS_TOKEN))?;
+            Ok(Self {
+                access_token: Zeroizing::new((*token).to_owned()),
+                passwords: PasswordsBody::from_members(members, WIRE_PREVIOUS, WIRE_PROPOSED)?,
+            })
+        })
+    }
+}
+
+/// Refuses fields other than these.
+fn require_known<'a>(members: &'a Members, fields: &[&str]) -> Result<(), Fault<'a>> {
+    members
+        .names()
+        .find(|name| !fields.contains(name))
+        .map_or(Ok(()), |name| Err(Fault::Unknown(name)))
+}
+
+/// Reads a body of at most `max` bytes that is a JSON object with each of these fields at most once.
 fn read_fields<T>(
     body: &[u8],
+    max: usize,
     fields: &[&'static str],
     read: impl for<'a> FnOnce(&'a Members<'_>) -> Result<T, Fault<'a>>,
 ) -> Result<T, Error> {
-    if body.len() > MAX_BODY {
-        return Err(Error::PayloadTooLarge { max: MAX_BODY });
+    if body.len() > max {
+        return Err(Error::PayloadTooLarge { max });
     }
     let malformed = |detail: String| Error::MalformedRequest(detail);
     let body =
@@ -218,9 +311,7 @@ fn read_fields<T>(
             format!("The body is not valid JSON (line {line}, column {column}).")
         })
     })?;
-    let fault = if let Some(name) = members.names().find(|name| !fields.contains(name)) {
-        Fault::Unknown(name)
-    } else if let Some(field) = fields.iter().find(|field| members.repeats(field)) {
+    let fault = if let Some(field) = fields.iter().find(|field| members.repeats(field)) {
         Fault::Repeated(field)
     } else {
         match read(&members) {

@@ -151,11 +151,15 @@ pub fn problem(error: &Error, request_id: &str, language: Language) -> Response<
 }
 
 /// The JSON of our own structures of strings and numbers, which always have one.
-fn to_json(value: &impl Serialize) -> String {
+pub(crate) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings and numbers have a JSON form")
 }
 
-fn respond(status: StatusCode, content_type: Option<&'static str>, body: String) -> Response<Body> {
+pub(crate) fn respond(
+    status: StatusCode,
+    content_type: Option<&'static str>,
+    body: String,
+) -> Response<Body> {
     let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();

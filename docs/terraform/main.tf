@@ -50,6 +50,12 @@ variable "change_password_url" {
   default     = ""
 }
 
+variable "cognito_wire_protocol" {
+  type        = bool
+  description = "Whether POST / answers Cognito's own clients: see docs/cognito-clients.md."
+  default     = false
+}
+
 provider "aws" {
   region = var.region
 }
@@ -117,6 +123,7 @@ resource "aws_lambda_function" "change_password" {
       USER_POOL_CLIENT_IDS       = join(",", var.user_pool_client_ids)
       TOKEN_ISSUER               = var.token_issuer
       CHANGE_PASSWORD_URL        = var.change_password_url
+      COGNITO_WIRE_PROTOCOL      = var.cognito_wire_protocol
       COGNITO_CONNECT_TIMEOUT_MS = "1000"
       COGNITO_CALL_TIMEOUT_MS    = "5000"
     }
@@ -172,6 +179,14 @@ resource "aws_apigatewayv2_route" "open" {
   target    = "integrations/${aws_apigatewayv2_integration.function.id}"
 }
 
+# Cognito's wire format has its token in the body, where no authorizer can read it: the function verifies it.
+resource "aws_apigatewayv2_route" "cognito_wire" {
+  count     = var.cognito_wire_protocol ? 1 : 0
+  api_id    = aws_apigatewayv2_api.api.id
+  route_key = "POST /"
+  target    = "integrations/${aws_apigatewayv2_integration.function.id}"
+}
+
 resource "aws_apigatewayv2_stage" "default" {
   api_id      = aws_apigatewayv2_api.api.id
   name        = "$default"
@@ -185,8 +200,17 @@ resource "aws_apigatewayv2_stage" "default" {
   # Below Cognito's quota: see the arithmetic in template.yaml.
   route_settings {
     route_key              = aws_apigatewayv2_route.signed_in["POST /change-password"].route_key
-    throttling_rate_limit  = 5
-    throttling_burst_limit = 5
+    throttling_rate_limit  = var.cognito_wire_protocol ? 2 : 5
+    throttling_burst_limit = var.cognito_wire_protocol ? 3 : 5
+  }
+
+  dynamic "route_settings" {
+    for_each = aws_apigatewayv2_route.cognito_wire
+    content {
+      route_key              = route_settings.value.route_key
+      throttling_rate_limit  = 2
+      throttling_burst_limit = 3
+    }
   }
 
   route_settings {

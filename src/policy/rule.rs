@@ -320,7 +320,8 @@ impl Violation {
     }
 
     /// What is wrong, and what to do next.
-    fn message(&self, language: Language) -> String {
+    #[must_use]
+    pub fn message(&self, language: Language) -> String {
         let text = |key: &str| messages::text(language, key);
         let code = self.code();
         let message = match self.rule {

@@ -60,7 +60,7 @@ async fn a_check_returns_the_rules_and_what_is_broken_and_changes_nothing() {
     let guesses = |checked: &Value| checked["guessesLog10"].as_f64().unwrap();
     assert!(guesses(&weak) < 3.0 && guesses(&good) > 10.0, "{weak} {good}");
     for checked in [&weak, &good] {
-        assert_eq!((2.0 * guesses(checked)).fract(), 0.0, "{checked}");
+        assert!((2.0 * guesses(checked)).fract() < f64::EPSILON, "{checked}");
     }
     let policy = function.invoke(&sample("password-policy")).await.json();
     assert_eq!(good["rules"], policy["rules"]);

@@ -58,6 +58,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) origin_secrets: Option<&'a str>,
     /// Whether the tokens of every app client are accepted.
     pub(crate) any_client: bool,
+    /// Whether `POST /` is nothing, as it is unless the deployment switches it on.
+    pub(crate) without_wire_protocol: bool,
     /// Another time for a call than [`CALL_TIMEOUT`].
     pub(crate) call_timeout: Option<Duration>,
     /// How many changes of a user are forwarded in a minute; by default as many as a test likes.
@@ -136,6 +138,11 @@ impl Function {
         Self::start_as(setup, |way| way).await
     }
 
+    /// A function that does not answer in Cognito's wire format.
+    pub(crate) async fn start_without_wire_protocol() -> Self {
+        Self::start_as(Setup { without_wire_protocol: true, ..Setup::default() }, |way| way).await
+    }
+
     /// A function that calls another address than the fake's, and has the fake's keys.
     pub(crate) async fn start_calling(endpoint: &str) -> Self {
         Self::start_by_way_of(|way| way.with_keys_apart(endpoint.to_owned())).await
@@ -165,6 +172,7 @@ impl Function {
         let mut config = Config::from_lookup(|name| match name {
             "USER_POOL_ID" => Some(cognito.pool_id().to_owned()),
             "USER_POOL_CLIENT_IDS" if !setup.any_client => Some(cognito.client_id().to_owned()),
+            "COGNITO_WIRE_PROTOCOL" => Some((!setup.without_wire_protocol).to_string()),
             "COGNITO_CONNECT_TIMEOUT_MS" => Some("1500".into()),
             _ => None,
         })

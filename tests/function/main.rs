@@ -23,3 +23,4 @@ mod public_routes;
 mod range_server;
 mod secrets;
 mod verification;
+mod wire;

@@ -316,6 +316,10 @@ async fn the_sixth_try_within_an_hour_is_told_to_wait() {
     reply.assert_problem(429, "attempt_limit_exceeded");
     assert_eq!(reply.header("retry-after"), Some("3600"));
     function.cognito.advance(Duration::from_hours(1));
+    // The function keeps the limit in mind for one minute.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(1)).await;
+    tokio::time::resume();
     // An hour later the first token has expired too.
     let token = function.cognito.access_token("demo");
     assert_eq!(function.invoke(&post(&token, &change())).await.status, 204);

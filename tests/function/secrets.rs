@@ -4,6 +4,7 @@ use fake_cognito::{Exception, Fault, Operation, UserState};
 use serde_json::{Value, json};
 
 use crate::harness::{Function, NEW, OLD, assert_no_secret, change, log, post};
+use crate::wire;
 
 /// Bodies that hold a password where it does not belong.
 fn misplaced() -> Vec<Value> {
@@ -72,16 +73,22 @@ async fn nothing_secret_is_logged_or_answered_at_trace_over_any_path() {
     }
     for token in [OLD, &function.cognito.id_token("demo"), &function.cognito.forged_token("demo")] {
         function.invoke(&post(token, &change())).await;
+        function.invoke(&wire::event(&wire::body(token))).await;
     }
     for fault in faults(&function.token) {
-        function.cognito.add_user(fake_cognito::User::new("demo", OLD));
-        let token = function.cognito.access_token("demo");
+        // Another user each time, of whom the function remembers no limit.
+        let token_of_a_new_user = || {
+            function.cognito.add_user(fake_cognito::User::new("demo", OLD));
+            function.cognito.access_token("demo")
+        };
         function.cognito.fail_next(Operation::ChangePassword, fault.clone());
-        function.invoke(&post(&token, &change())).await;
+        function.invoke(&post(&token_of_a_new_user(), &change())).await;
+        function.cognito.fail_next(Operation::ChangePassword, fault.clone());
+        function.invoke(&wire::event(&wire::body(&token_of_a_new_user()))).await;
         function.cognito.fail_next(Operation::GlobalSignOut, fault);
         let mut change = change();
         change["signOutEverywhere"] = true.into();
-        function.invoke(&post(&token, &change)).await;
+        function.invoke(&post(&token_of_a_new_user(), &change)).await;
     }
     function.cognito.set_state("demo", UserState::Disabled);
     function.change().await;

@@ -24,6 +24,7 @@ CLIENT = "4localdevclient0000000000"
 USER = "demo"
 PASSWORD = "Correct-Horse-7-Battery"
 NEW_PASSWORD = "Purple-Monkey-8-Dishwasher"
+WIRE_PROTOCOL = {"COGNITO_WIRE_PROTOCOL": "true"}
 SAMPLES = stack.ROOT / "target" / "dev" / "events"
 
 
@@ -73,7 +74,16 @@ def tour(url, cognito):
     ]
 
 
-def sign_in(cognito):
+def aws(url):
+    """A change with the AWS CLI, as a shell command that prints nothing if the change is made."""
+    parts = [".venv/bin/aws cognito-idp change-password"]
+    parts.append(f"--endpoint-url {url} --region {POOL.split('_')[0]}")
+    parts.append('--access-token "$TOKEN"')
+    parts.append(f"--previous-password {PASSWORD} --proposed-password {NEW_PASSWORD}")
+    return " \\\n  ".join(parts)
+
+
+def sign_in(cognito, password=PASSWORD):
     """The request for the demo user's tokens."""
     headers = (
         "X-Amz-Target: AWSCognitoIdentityProviderService.InitiateAuth",
@@ -82,7 +92,7 @@ def sign_in(cognito):
     data = {
         "AuthFlow": "USER_PASSWORD_AUTH",
         "ClientId": CLIENT,
-        "AuthParameters": {"USERNAME": USER, "PASSWORD": PASSWORD},
+        "AuthParameters": {"USERNAME": USER, "PASSWORD": password},
     }
     return Step("Another token, good for an hour", 200, cognito, headers, data)
 
@@ -126,6 +136,17 @@ def try_commands(token, steps, entry):
     if found != expected:
         sys.exit(f"The printed commands return {found} instead of {expected}.")
     print(f"The {len(expected)} commands return the printed statuses.")
+
+
+def try_aws(url, cognito):
+    """Runs the printed command of the AWS CLI, and signs in with the new password."""
+    stack.http("POST", f"{cognito}/_fake/reset")
+    token = access_token(sign_in(cognito))
+    settings = os.environ | {"TOKEN": token}
+    run = subprocess.run(["sh"], input=aws(url), text=True, cwd=stack.ROOT, env=settings)
+    if run.returncode != 0 or sign_in(cognito, NEW_PASSWORD).send().status != 200:
+        sys.exit("The printed command of the AWS CLI does not change the password.")
+    print("The command of the AWS CLI changes the password.")
 
 
 def listen_address():
@@ -194,9 +215,10 @@ def check():
     stack.build()
     ports = stack.free_port(), stack.free_port()
     log = stack.log(stack.scratch("dev-check"))
-    with log, both(*ports, output=log) as (url, cognito, _):
+    with log, both(*ports, output=log, **WIRE_PROTOCOL) as (url, cognito, _):
         steps, entry = tour(url, cognito), sign_in(cognito)
         try_commands(access_token(entry), steps, entry)
+        try_aws(url, cognito)
 
 
 def serve():
@@ -207,8 +229,8 @@ def serve():
     stack.build_watched()
     watch = functools.partial(stack.watch, reload=True)
     # Elsewhere than on loopback, the function refuses to send passwords to a URL without TLS.
-    insecure = {"ALLOW_INSECURE_ENDPOINT": "true"}
-    with both(*ports, watch, address, host, **insecure) as (url, cognito, processes):
+    settings = {"ALLOW_INSECURE_ENDPOINT": "true", **WIRE_PROTOCOL}
+    with both(*ports, watch, address, host, **settings) as (url, cognito, processes):
         steps, entry = tour(url, cognito), sign_in(cognito)
         token = access_token(entry)
         sign_samples(cognito)
@@ -218,6 +240,7 @@ def serve():
             print("Everyone on the network can use both of them.")
         print("Ctrl-C stops both. To try them in a shell, paste these lines in this order:\n")
         print(as_shell(token, steps, entry))
+        print(f"# A change with the AWS CLI, which prints nothing then\n{aws(url)}\n")
         samples = SAMPLES.relative_to(stack.ROOT)
         print(f"Events with signed tokens, for `cargo lambda invoke`, are in {samples}.")
         print(f"To try them in a browser: {cognito}/", flush=True)

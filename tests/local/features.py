@@ -12,7 +12,7 @@ import sys
 import stack
 
 # Features of shared crates that only tests and tools need.
-NOT_SHIPPED = {"hyper": {"server"}, "tokio": {"process", "signal"}}
+NOT_SHIPPED = {"hyper": {"server"}, "tokio": {"process", "signal", "test-util"}}
 FUNCTION = ("--package", "change-password")
 BUILT = ("--edges", "normal,no-proc-macro")
 TESTED = ("--edges", "normal,dev,no-proc-macro")

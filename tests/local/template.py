@@ -17,7 +17,7 @@ from pathlib import Path
 from samtranslator.yaml_helper import yaml_parse
 
 import stack
-from forwarder import OTHER_ROUTES, TEMPLATE, references, transformed
+from forwarder import OTHER_ROUTES, TEMPLATE, WIRE_ROUTE, references, transformed
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}".format
 ADDRESSES = ["192.0.2.10/32", "192.0.2.11/32"]
@@ -34,6 +34,7 @@ SWITCHES = {
     "issuer": [{}, {"TokenIssuer": "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1"}],
     "audiences": [{}, {"TokenAudiences": "https://api.example.com"}],
     "page": [{}, {"ChangePasswordUrl": "https://app.example.com/password"}],
+    "wire protocol": [{}, {"CognitoWireProtocol": "true"}],
     "log clients": [{}, {"AccessLogClients": "true"}],
     "tracing": [{}, {"Tracing": "Active"}],
     "deployment": [{}, {"DeploymentType": "AllAtOnce"}],
@@ -258,8 +259,9 @@ class EveryCombination(unittest.TestCase):
     def test_the_rules_of_the_template_refuse_what_needs_another_switch(self):
         for states in itertools.product(*(range(len(states)) for states in SWITCHES.values())):
             found = dict(zip(SWITCHES, states, strict=True))
-            if any(found[switch] for switch in ("origins", "key", "issuer", "tracing", "deployment")):
-                continue  # They are in no rule.
+            in_no_rule = ("origins", "key", "issuer", "wire protocol", "tracing", "deployment")
+            if any(found[switch] for switch in in_no_rule):
+                continue
             expected = all(found[first] or not found[second] for first, second in NEEDS)
             self.assertEqual(Stack(**found).is_accepted, expected, found)
 
@@ -306,7 +308,7 @@ class EveryCombination(unittest.TestCase):
                     self.assertEqual(transformed(**chosen), default, switch)
 
 
-    def test_every_route_that_changes_a_password_is_behind_the_authorizer(self):
+    def test_every_route_with_a_token_in_its_header_is_behind_the_authorizer(self):
         for found in combinations(origins=0, tracing=0, deployment=0, topic=0, zone=0):
             body = found.properties("Api")["Body"]
             routes = {
@@ -315,7 +317,8 @@ class EveryCombination(unittest.TestCase):
                 for method, route in methods.items()
             }
             for (method, path), security in routes.items():
-                if f"{method.upper()} {path}" not in OTHER_ROUTES:
+                # The function verifies the token of the wire format, which is in the body.
+                if f"{method.upper()} {path}" not in OTHER_ROUTES | {WIRE_ROUTE}:
                     scopes = ["aws.cognito.signin.user.admin"]
                     self.assertEqual(security, [{"AccessToken": scopes}], path)
             [scheme] = body["components"]["securitySchemes"].values()
