@@ -658,7 +658,13 @@ fn assert_well_formed(reply: &Reply) -> Result<(), TestCaseError> {
         }
     }
     prop_assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
-    if reply.status >= 400 {
+    if reply.header("x-amzn-requestid").is_some() {
+        // In Cognito's wire format.
+        let is_exception = reply.status >= 400;
+        prop_assert_eq!(is_exception, reply.json()["__type"].is_string());
+        prop_assert_eq!(is_exception, reply.header("x-amzn-errortype").is_some());
+        prop_assert_eq!(reply.header("content-type"), Some("application/x-amz-json-1.1"));
+    } else if reply.status >= 400 {
         let problem = reply.json();
         prop_assert_eq!(&problem["status"], reply.status);
         prop_assert_eq!(&problem["requestId"], REQUEST_ID);
