@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use change_password::language::Language;
 use change_password::policy::Rule;
 use change_password::problem::ProblemCode;
 use fake_cognito::{Fault, Operation};
@@ -88,6 +89,16 @@ fn the_codes_of_problems_are_those_of_the_code() {
 fn the_codes_of_violations_are_those_of_the_code() {
     let described = openapi();
     assert_eq!(names(&schema(&described, "ViolationCode")["enum"]), BTreeSet::from(Rule::CODES));
+}
+
+#[test]
+fn the_languages_are_those_of_the_code() {
+    let tags = Language::ALL.map(Language::tag);
+    let document = openapi();
+    let header = &document["components"]["headers"]["ContentLanguage"]["schema"]["enum"];
+    assert_eq!(names(header), BTreeSet::from(tags));
+    let parameter = document["components"]["parameters"]["Lang"]["description"].as_str().unwrap();
+    assert!(tags.iter().all(|tag| parameter.contains(&format!("`{tag}`"))), "{parameter}");
 }
 
 #[tokio::test]
