@@ -145,6 +145,16 @@ class Page:
         """Stops the page's clock; `page.clock.run_for` moves it on."""
         self.page.clock.pause_at(self.page.evaluate("Date.now()") + 1000)
 
+    def changes_of(self, part):
+        """A function that returns the texts that a part of the page has had from now on."""
+        watch = """part => {
+            part.texts = [];
+            const note = () => part.texts.push(part.textContent);
+            new MutationObserver(note).observe(part, { childList: true });
+        }"""
+        self.page.locator(part).evaluate(watch)
+        return lambda: self.page.locator(part).evaluate("part => part.texts")
+
     def sign_in(self, password=dev.PASSWORD, user=dev.USER):
         """Signs a user in, and waits for the user's rules."""
         self.field("User name").fill(user)
@@ -275,11 +285,7 @@ class Journey(Visit):
         asked = []
         self.page.on("request", lambda request: asked.append(request.url))
         self.visit.stop_clock()
-        self.page.evaluate("""
-            window.said = [];
-            new MutationObserver(() => said.push(document.getElementById("spoken").textContent))
-              .observe(document.getElementById("spoken"), { childList: true });
-        """)
+        said = self.visit.changes_of("#spoken")
         self.visit.field("New password").focus()
         for character in dev.NEW_PASSWORD:
             self.page.keyboard.type(character)
@@ -290,14 +296,15 @@ class Journey(Visit):
         count = len(self.policy()["rules"])
         all_met = f"{count} of {count} rules met."
         expect(self.page.get_by_text(all_met, exact=True)).to_be_visible()
-        self.assertEqual(self.page.evaluate("said"), [])
+        self.assertEqual(said(), [])
         self.page.clock.run_for(1000)
-        self.assertEqual(self.page.evaluate("said"), [f"{all_met} Strength: strong."])
+        self.assertEqual(said(), [f"{all_met} Strength: strong."])
         self.assertEqual(asked, [f"{self.url}/check-password?lang=en"])
 
     def test_the_answer_to_an_older_question_is_cancelled(self):
         self.visit.sign_in()
         held, cancelled = [], []
+        troubles = self.visit.changes_of("#trouble")
 
         def answer_the_newest(route):
             if dev.NEW_PASSWORD in route.request.post_data:
@@ -312,6 +319,7 @@ class Journey(Visit):
         self.visit.type(dev.NEW_PASSWORD)
         self.assertEqual(set(self.visit.answered().values()), {"met", "cognito"})
         self.assertEqual([body["proposedPassword"] for body in cancelled], ["password"])
+        self.assertEqual(troubles(), [])
         held[0].abort()
 
     def test_too_many_checks_pause_the_check_and_nothing_else(self):
