@@ -68,11 +68,11 @@ const DICEWARE: [(&str, &str); 5] = [
 
 /// Seasons, months and week days, as each language writes them.
 const CALENDAR: &str = "
-    Frühling Fruehling Sommer Herbst Winter Januar Februar März April Juni Juli August September
+    Frühling Fruehling Sommer Herbst Winter Jänner Januar Februar März April Juni Juli August September
     Oktober November Dezember Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag
     Printemps Automne Hiver Janvier Février Mars Avril Juin Juillet Août Septembre Octobre Novembre
     Décembre Lundi Mardi Mercredi Jeudi Vendredi Samedi Dimanche
-    Primavera Verano Otoño Invierno Enero Febrero Marzo Abril Mayo Junio Julio Agosto Septiembre
+    Primavera Verano Otoño Invierno Enero Febrero Marzo Abril Mayo Junio Julio Agosto Setiembre Septiembre
     Octubre Noviembre Diciembre Lunes Martes Miércoles Jueves Viernes Sábado Domingo
     Estate Autunno Inverno Gennaio Febbraio Aprile Maggio Giugno Luglio Settembre Ottobre Novembre
     Dicembre Lunedì Martedì Mercoledì Giovedì Venerdì Sabato Domenica
