@@ -194,7 +194,7 @@ load-check: ## Drive the debug binary through 2,000 invocations, and 2,000 at co
 	target/debug/load target/debug/change-password 2000 16
 
 FUZZ_SECONDS ?= 60
-fuzz: ## Fuzz the handler and the token pre-check, FUZZ_SECONDS each
+fuzz: ## Fuzz the handler and the reading of tokens, FUZZ_SECONDS each
 	fuzz/run release $(FUZZ_SECONDS)
 
 fuzz-check: ## Fuzz both for ten seconds each
