@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_cognitoidentityprovider::config::retry::RetryConfig;
+use aws_sdk_cognitoidentityprovider::config::retry::{ReconnectMode, RetryConfig};
 use aws_sdk_cognitoidentityprovider::config::{BehaviorVersion, Region};
 use aws_sdk_cognitoidentityprovider::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_cognitoidentityprovider::operation::RequestId as _;
@@ -333,11 +333,15 @@ impl Sdk {
         let (function, requests) = (Arc::new(function), Arc::default());
         let gateway = Gateway { function: Arc::clone(&function), requests: Arc::clone(&requests) };
         let connector = SharedHttpConnector::new(gateway);
+        // The gateway has no connections that the SDK could close, which it would log as an error.
+        let retries = RetryConfig::standard()
+            .with_initial_backoff(Duration::from_millis(1))
+            .with_reconnect_mode(ReconnectMode::ReuseAllConnections);
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static("eu-west-1"))
             .endpoint_url("https://api.example.com/prod")
-            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
+            .retry_config(retries)
             .http_client(http_client_fn(move |_, _| connector.clone()))
             .build();
         Self { client: Client::from_conf(config), function, requests }
