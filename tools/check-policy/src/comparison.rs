@@ -177,19 +177,22 @@ mod tests {
                 "the pool requires 1 of digit, and characters.digit is 2",
                 "the pool requires 0 of symbol, and characters.symbol is 1",
                 "the pool requires 3 classes, and characters.classes is 4",
-                "the pool does not check common_password, same_as_previous, breached_password",
+                "the pool does not check hard_to_type, common_password, same_as_previous, breached_password",
             ]
         );
         let strict = PoolPolicy { history: 5, refuses_breached: true, ..pool };
         let lines = allowed_by_pool(&policy(text), &strict);
-        assert_eq!(lines.last().unwrap(), "the pool does not check common_password");
+        assert_eq!(lines.last().unwrap(), "the pool does not check hard_to_type, common_password");
     }
 
     #[test]
-    fn a_pool_that_requires_the_same_allows_nothing_that_the_policy_refuses() {
+    fn a_pool_that_requires_the_same_allows_only_what_no_pool_can_refuse() {
         let pool =
             PoolPolicy { min_length: 8, required: [true; 4], history: 1, ..PoolPolicy::default() };
-        assert_eq!(allowed_by_pool(&policy("profile = \"cognito-default\""), &pool), [""; 0]);
+        assert_eq!(
+            allowed_by_pool(&policy("profile = \"cognito-default\""), &pool),
+            ["the pool does not check hard_to_type, too_easy_to_guess"]
+        );
     }
 
     #[test]
@@ -207,7 +210,7 @@ mod tests {
             allowed_by_pool(&policy(text), &pool),
             [
                 "the pool's minimum length is 8, and length.min is 10",
-                "the pool does not check common_password",
+                "the pool does not check hard_to_type, common_password",
                 "group staff: the pool's minimum length is 8, and length.min is 16",
             ]
         );

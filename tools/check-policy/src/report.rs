@@ -161,7 +161,7 @@ mod tests {
              - length.min is 6, and the pool's minimum length is 8\n\
              Cognito allows, past the function and after a forgotten password, what the policy \
              refuses:\n\
-             - the pool does not check common_password\n\
+             - the pool does not check hard_to_type, common_password\n\
              Changes past the function: not blocked; the pool has no web ACL.\n\
              App clients:\n\
              - 1example (app) changes passwords: ALLOW_USER_SRP_AUTH\n\
