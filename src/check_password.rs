@@ -54,11 +54,15 @@ pub async fn check(
     let (attributes, cognito_latency) =
         recent.attributes(proposal, &rules, cognito, deadline).await;
     let start = Instant::now();
-    let result = attributes.map(|attributes| Verdict {
-        violations: proposal.violations(&rules, &attributes),
-        not_checked: not_checked(&rules),
-        guesses_log10: (2.0 * proposal.guesses_log10(&rules, &attributes)).round() / 2.0,
-        rules,
+    let result = attributes.map(|attributes| {
+        let Proposal { previous, proposed, .. } = proposal;
+        let personal = proposal.personal_words(&rules, &attributes);
+        Verdict {
+            violations: rules.violations(proposed, previous.as_ref(), &personal),
+            not_checked: not_checked(&rules),
+            guesses_log10: (2.0 * rules.guesses_log10(proposed, &personal)).round() / 2.0,
+            rules,
+        }
     });
     Report { result, policy_time: selection_time + start.elapsed(), cognito_latency }
 }

@@ -43,12 +43,6 @@ impl Proposal {
         rules.violations(&self.proposed, self.previous.as_ref(), &personal)
     }
 
-    /// The estimate of guesses: see [`Rules::guesses_log10`].
-    #[must_use]
-    pub fn guesses_log10(&self, rules: &Rules, attributes: &Attributes) -> f64 {
-        rules.guesses_log10(&self.proposed, &self.personal_words(rules, attributes))
-    }
-
     /// The user's own words, as far as the rules look at them.
     #[must_use]
     pub fn personal_words(&self, rules: &Rules, attributes: &Attributes) -> PersonalWords {

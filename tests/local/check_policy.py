@@ -15,15 +15,7 @@ import template
 REGION = "us-east-1"
 SCRATCH = stack.scratch("check-policy")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "unused", "AWS_SECRET_ACCESS_KEY": "unused"}
-# The policy that the Cognito console proposes for a new pool.
-POOL_POLICY = {
-    "MinimumLength": 8,
-    "RequireLowercase": True,
-    "RequireUppercase": True,
-    "RequireNumbers": True,
-    "RequireSymbols": True,
-}
-# The same in a policy file, with nothing that Cognito cannot check.
+# The same in a policy file, and the rules that every profile has beyond it.
 SAME = 'profile = "cognito-default"\n'
 
 
@@ -63,7 +55,7 @@ class Moto(unittest.TestCase):
 
     def pool(self, **settings):
         """A new pool with the console's policy."""
-        policies = {"PasswordPolicy": POOL_POLICY}
+        policies = {"PasswordPolicy": stack.POOL_POLICY}
         return self.cognito.create_user_pool(PoolName="p", Policies=policies, **settings)["UserPool"]
 
     def report(self, pool, status=0, policy=SAME):

@@ -24,15 +24,6 @@ REGION = "us-east-1"
 SCRATCH = stack.scratch("e2e")
 FUNCTION_LOG = "function.log"
 
-# The policy that the Cognito console proposes for a new pool.
-POOL_POLICY = {
-    "MinimumLength": 8,
-    "RequireLowercase": True,
-    "RequireUppercase": True,
-    "RequireNumbers": True,
-    "RequireSymbols": True,
-}
-
 
 class World:
     """A pool in moto, the function that uses it, and every secret that passed between them."""
@@ -47,7 +38,7 @@ class World:
             aws_secret_access_key="unused",
         )
         self.pool = self.cognito.create_user_pool(
-            PoolName="e2e", Policies={"PasswordPolicy": POOL_POLICY}
+            PoolName="e2e", Policies={"PasswordPolicy": stack.POOL_POLICY}
         )["UserPool"]["Id"]
         client = self.cognito.create_user_pool_client(
             UserPoolId=self.pool,

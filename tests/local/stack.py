@@ -21,6 +21,14 @@ DEBUG = ROOT / "target" / "debug"
 # Gives the function's dependencies the features that they have in the tests, so that what the tests
 # have compiled is used: see tests/workspace-hack.
 FEATURE = "workspace-hack"
+# The policy that the Cognito console proposes for a new pool.
+POOL_POLICY = {
+    "MinimumLength": 8,
+    "RequireLowercase": True,
+    "RequireUppercase": True,
+    "RequireNumbers": True,
+    "RequireSymbols": True,
+}
 # The exit status of a check that this machine cannot run, by the convention of Automake.
 NOT_CHECKED = 77
 
