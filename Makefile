@@ -16,7 +16,7 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
+RUNNING := deny links audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
   cognito-clients schemathesis check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
@@ -129,6 +129,9 @@ sam-validate: .venv/installed ## Check template.yaml
 
 audit: .venv/installed ## Run the queries of docs/audit-event.md on its sample lines, in SQLite
 	.venv/bin/python tests/local/audit.py
+
+links: .venv/installed ## Follow every link of the documents, and compare the versions that they name
+	.venv/bin/python tests/local/links.py
 
 asvs: .venv/installed ## Check that docs/asvs.md claims nothing without a test or an owner
 	.venv/bin/python tests/local/asvs.py
