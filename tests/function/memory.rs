@@ -1,5 +1,5 @@
 //! What the memory of the function's process holds of a request's secrets after the answer: the copies
-//! that the README lists, and none of ours.
+//! that SECURITY.md lists, and none of ours.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -159,13 +159,13 @@ async fn after_a_change_no_body_is_left_but_the_events_and_those_of_requests_to_
 }
 
 #[test]
-fn the_readme_lists_what_is_not_wiped() {
-    let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+fn security_md_lists_each_copy_that_is_not_wiped() {
+    let page = include_str!("../../SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ");
     for copy in [
         "the event's bytes in the Lambda runtime's buffers",
         "the AWS SDK's copies of its requests to Cognito",
         "the HTTP and TLS clients' buffers of what they send",
     ] {
-        assert!(readme.contains(copy), "the README lacks {copy:?}");
+        assert!(page.contains(copy), "SECURITY.md lacks {copy:?}");
     }
 }
