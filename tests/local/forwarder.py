@@ -372,6 +372,21 @@ class Template(unittest.TestCase):
     def test_the_runbook_lists_every_alarm_and_marks_those_that_roll_a_version_back(self):
         self.assertEqual(runbook_alarms(), template_alarms(transformed()))
 
+    def test_the_settings_page_has_each_variable_and_its_parameter(self):
+        rows = {}
+        for line in (stack.ROOT / "docs" / "settings.md").read_text().splitlines():
+            variables, _, cells = line.partition(" | ")
+            rows |= dict.fromkeys(re.findall(r"`([A-Z_]+)`", variables), cells.partition("|")[0])
+        sources = [(stack.ROOT / "src" / name).read_text() for name in ("config.rs", "logging.rs")]
+        code = "".join(source.split("#[cfg(test)]")[0] for source in sources)
+        # The compiler reads those of `env!`.
+        known = set(re.findall(r'(?<!env!\()"([A-Z]+(?:_[A-Z]+)+)"', code))
+        self.assertLessEqual(known, set(rows))
+        function = TEMPLATE["Resources"]["ChangePassword"]["Properties"]
+        for name, value in function["Environment"]["Variables"].items():
+            for parameter in references(value, TEMPLATE["Parameters"]):
+                self.assertIn(f"`{parameter}`", rows[name], name)
+
     def test_neither_a_replica_nor_a_blocked_request_rolls_a_version_back(self):
         alarms, rolling_back = template_alarms(transformed())
         for name in ("ReadOnlyReplicaAlarm", "RequestBlockedAlarm"):
