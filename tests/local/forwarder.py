@@ -425,8 +425,8 @@ class Template(unittest.TestCase):
                 burst + rate * times[route] for route, rate, burst in found if route in times
             )
             self.assertLess(stalled, int(enough))
-        config = (stack.ROOT / "samconfig.toml").read_text()
-        self.assertIn(f'"ReservedConcurrency={enough}"', config)
+        suggestions = (stack.ROOT / "tools" / "deploy.py").read_text()
+        self.assertIn(f'ReservedConcurrency = "{enough}"', suggestions)
 
     def test_all_calls_of_a_change_fit_into_the_timeout_and_that_into_api_gateways(self):
         function = transformed()["ChangePassword"]["Properties"]
