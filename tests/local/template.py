@@ -48,6 +48,10 @@ SWITCHES = {
     "domain only": [{}, {"DisableExecuteApiEndpoint": "true"}],
     "events": [{}, {"PasswordChangedEvents": "true"}],
     "mail": [{}, {"SecurityEmail": "security@example.com"}],
+    "user mail": [
+        {},
+        {"UserMailFrom": "no-reply@example.com", "UserMailContact": "https://example.com/help"},
+    ],
     "network": [{}, {"SubnetIds": "subnet-01,subnet-02", "SecurityGroupIds": "sg-01"}],
     "direct": [
         {},
@@ -61,6 +65,7 @@ SWITCHES = {
 NEEDS = {
     ("domain", "domain only"),
     ("events", "mail"),
+    ("events", "user mail"),
     ("network", "direct"),
     ("direct", "web ACL"),
 }
@@ -414,7 +419,8 @@ class Switches(unittest.TestCase):
     def test_queues_are_encrypted_in_one_way_and_take_messages_over_tls_only(self):
         for found in combinations(origins=0, issuer=0, tracing=0, deployment=0, topic=0, zone=0):
             queues = [n for n, r in found.resources.items() if r["Type"] == "AWS::SQS::Queue"]
-            self.assertEqual(len(queues), found.states["events"] + found.states["mail"])
+            consumers = ("events", "mail", "user mail")
+            self.assertEqual(len(queues), sum(found.states[switch] for switch in consumers))
             for name in queues:
                 queue = found.properties(name)
                 self.assertEqual("KmsMasterKeyId" in queue, bool(found.states["key"]))
