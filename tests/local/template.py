@@ -428,10 +428,11 @@ class Switches(unittest.TestCase):
                 policy = json.dumps(found.properties(f"{name}Policy"))
                 self.assertIn('"aws:SecureTransport": "false"', policy)
 
-    def test_the_forwarder_may_use_the_key_that_its_queue_is_encrypted_with(self):
-        for key in (0, 1):
-            role = json.dumps(Stack(events=1, key=key).properties("ForwarderRole"))
-            self.assertEqual("kms:GenerateDataKey" in role, bool(key))
+    def test_forwarder_and_user_mail_may_use_the_key_that_their_queues_are_encrypted_with(self):
+        for key, name in itertools.product((0, 1), ("ForwarderRole", "UserMailRole")):
+            found = Stack(**{"events": 1, "user mail": 1, "key": key})
+            role = json.dumps(found.properties(name))
+            self.assertEqual("kms:GenerateDataKey" in role, bool(key), name)
 
 
 class CloudFront(unittest.TestCase):
