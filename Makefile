@@ -16,8 +16,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit asvs forwarder deploy-check template sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
-  cognito-clients schemathesis check-policy e2e
+RUNNING := deny audit asvs forwarder user-mail deploy-check template sam-validate cfn-lint checkov \
+  dev-check page clients kotlin openapi cognito-clients schemathesis check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -141,6 +141,9 @@ forwarder: .venv/installed ## Run the code that is in template.yaml
 
 deploy-check: .venv/installed ## Try `make deploy` with AWS SAM replaced
 	.venv/bin/python tests/local/deploy.py
+
+user-mail: .venv/installed ## Mail users after a change, with moto's Cognito, EventBridge and SES
+	.venv/bin/python tests/local/user_mail.py
 
 template: .venv/installed ## Test template.yaml under every combination of its switches
 	.venv/bin/python tests/local/template.py

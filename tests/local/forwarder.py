@@ -94,7 +94,8 @@ def transformed(**others):
     """The resources after SAM's transformation, with these parameters in place of their defaults."""
     template = copy.deepcopy(TEMPLATE)
     # `sam deploy` inserts the location of the uploaded code.
-    template["Resources"]["ChangePassword"]["Properties"]["CodeUri"] = "s3://bucket/key"
+    for function in ("ChangePassword", "UserMail"):
+        template["Resources"][function]["Properties"]["CodeUri"] = "s3://bucket/key"
     parameters = TEMPLATE["Parameters"].items()
     values = {name: parameter.get("Default", "") for name, parameter in parameters} | others
     session = boto3.Session(region_name="eu-west-1")

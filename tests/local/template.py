@@ -56,6 +56,10 @@ SWITCHES = {
     "domain only": [{}, {"DisableExecuteApiEndpoint": "true"}],
     "events": [{}, {"PasswordChangedEvents": "true"}],
     "mail": [{}, {"SecurityEmail": "security@example.com"}],
+    "user mail": [
+        {},
+        {"UserMailFrom": "no-reply@example.com", "UserMailContact": "https://example.com/help"},
+    ],
     "network": [{}, {"SubnetIds": "subnet-01,subnet-02", "SecurityGroupIds": "sg-01"}],
     "direct": [
         {},
@@ -73,6 +77,7 @@ CONSTANT = dict.fromkeys(
 NEEDS = {
     ("domain", "domain only"),
     ("events", "mail"),
+    ("events", "user mail"),
     ("network", "direct"),
     ("direct", "web ACL"),
 }
@@ -454,7 +459,8 @@ class Switches(unittest.TestCase):
     def test_queues_are_encrypted_in_one_way_and_take_messages_over_tls_only(self):
         for found in combinations(**CONSTANT):
             queues = [n for n, r in found.resources.items() if r["Type"] == "AWS::SQS::Queue"]
-            self.assertEqual(len(queues), found.states["events"] + found.states["mail"])
+            consumers = ("events", "mail", "user mail")
+            self.assertEqual(len(queues), sum(found.states[switch] for switch in consumers))
             for name in queues:
                 queue = found.properties(name)
                 self.assertEqual("KmsMasterKeyId" in queue, bool(found.states["key"]))
@@ -462,10 +468,11 @@ class Switches(unittest.TestCase):
                 policy = json.dumps(found.properties(f"{name}Policy"))
                 self.assertIn('"aws:SecureTransport": "false"', policy)
 
-    def test_the_forwarder_may_use_the_key_that_its_queue_is_encrypted_with(self):
-        for key in (0, 1):
-            role = json.dumps(Stack(events=1, key=key).properties("ForwarderRole"))
-            self.assertEqual("kms:GenerateDataKey" in role, bool(key))
+    def test_forwarder_and_user_mail_may_use_the_key_that_their_queues_are_encrypted_with(self):
+        for key, name in itertools.product((0, 1), ("ForwarderRole", "UserMailRole")):
+            found = Stack(**{"events": 1, "user mail": 1, "key": key})
+            role = json.dumps(found.properties(name))
+            self.assertEqual("kms:GenerateDataKey" in role, bool(key), name)
 
 
 class CloudFront(unittest.TestCase):
