@@ -133,9 +133,12 @@ class Stack:
         key = (name, *(self.values[parameter] for parameter in parameters_of(name)))
         if key not in self.made:
             resource = resources(*(self.values[name] for name in sorted(READ_BY_SAM)))[name]
-            is_made = self.holds({"Condition": resource.get("Condition")})
-            self.made[key] = self.resolve(resource) if is_made else None
+            self.made[key] = self.resolve(resource) if self.is_made(name) else None
         return self.made[key]
+
+    def is_made(self, name):
+        """Whether a resource is made."""
+        return self.holds({"Condition": resources(*default_of_sam())[name].get("Condition")})
 
     @property
     def resources(self):
@@ -281,13 +284,14 @@ class EveryCombination(unittest.TestCase):
             self.assertEqual(Stack(**found).is_accepted, expected, found)
 
     def test_what_is_made_refers_to_nothing_that_is_not(self):
-        # What a resource refers to, and whether that is made, depends on few of the switches. To
-        # combine those in every way is to combine all.
+        # What a resource refers to depends on its own switches, and whether that is made on the
+        # switches of its condition. Combining those in every way is enough.
         for name, both_branches in resources(*default_of_sam()).items():
             others = references(both_branches, everything())
-            for found in combinations_of({name, *others}):
+            conditions = {resources(*default_of_sam())[other].get("Condition") for other in others}
+            for found in combinations_of({name} | conditions - {None}):
                 wanted = references(found.resource(name), everything())
-                missing = {other for other in wanted if not found.resource(other)}
+                missing = {other for other in wanted if not found.is_made(other)}
                 self.assertFalse(missing, f"{name} refers to {missing} with {found.states}")
 
     def test_outputs_refer_to_nothing_that_is_not_made(self):
