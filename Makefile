@@ -16,8 +16,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny links audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
-  cognito-clients schemathesis check-policy e2e
+RUNNING := deny links audit asvs forwarder user-mail deploy-check template sam-validate cfn-lint checkov \
+  dev-check page clients kotlin openapi cognito-clients schemathesis check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -34,7 +34,7 @@ or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; 
   mkdir -p target; echo '$@ ($(1))' >> $(SKIPPED); }
 
 .PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) swift \
-  collection api-page bench bench-policy corpus faults load fuzz package sbom requirements clean
+  collection api-page bench bench-policy corpus deploy faults load fuzz package sbom requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,6 +127,9 @@ schemathesis: .venv/installed ## Check the function against openapi.yaml
 sam-validate: .venv/installed ## Check template.yaml
 	$(SAM) validate --lint
 
+deploy: .venv/installed ## Deploy with AWS SAM: [STAGE=trial] [POLICY=my-policy.toml] [DRY_RUN=1]
+	@STAGE="$(STAGE)" POLICY="$(POLICY)" DRY_RUN="$(DRY_RUN)" .venv/bin/python tools/deploy.py
+
 audit: .venv/installed ## Run the queries of docs/audit-event.md on its sample lines, in SQLite
 	.venv/bin/python tests/local/audit.py
 
@@ -138,6 +141,12 @@ asvs: .venv/installed ## Check that docs/asvs.md claims nothing without a test o
 
 forwarder: .venv/installed ## Run the code that is in template.yaml
 	.venv/bin/python tests/local/forwarder.py
+
+deploy-check: .venv/installed ## Try `make deploy` with AWS SAM replaced
+	.venv/bin/python tests/local/deploy.py
+
+user-mail: .venv/installed ## Mail users after a change, with moto's Cognito, EventBridge and SES
+	.venv/bin/python tests/local/user_mail.py
 
 template: .venv/installed ## Test template.yaml under every combination of its switches
 	.venv/bin/python tests/local/template.py

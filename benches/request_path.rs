@@ -24,7 +24,7 @@ fn request_path(criterion: &mut Criterion) {
         client_ids: vec!["4localdevclient0000000000".into()],
     };
     let token = request::bearer_token(headers).expect("the sample has a token");
-    let policy = config::read_policy(None).expect("the built-in policy is sound");
+    let policy = config::read_policy(|_| None).expect("the built-in policy is sound");
     let words = || PersonalWords::new([(PersonalAttribute::UserName, "demo")]);
     let ChangePasswordBody { previous, proposed, .. } =
         ChangePasswordBody::parse(&body).expect("the sample's body is sound");

@@ -239,10 +239,10 @@ impl<'a> Outcome<'a> {
 
 impl Metrics {
     fn describe(&self, timestamp: i64) -> EmbeddedMetrics<'_> {
-        // The first, `outcomes`, is told apart by its code too.
+        // The first metric, `outcomes`, is counted for each code.
         let (outcomes, others) = self.0.split_at(1);
         let cloud_watch_metrics = [
-            Directive::new(&[&["function"], &["function", "code"]], outcomes),
+            Directive::new(&[&["function", "code"]], outcomes),
             Directive::new(&[&["function"]], others),
         ];
         EmbeddedMetrics { timestamp, cloud_watch_metrics }

@@ -252,7 +252,7 @@ impl ChangePassword {
             }
             (Err(cause), OnFailure::Refuse) => {
                 tracing::warn!(cause, breach_check = "failed", "the change is refused without it");
-                Err(Error::UpstreamUnavailable(cause))
+                Err(Error::BreachesUnavailable(cause))
             }
         }
     }

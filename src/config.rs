@@ -28,7 +28,7 @@ pub struct Config {
     pub token: token::Expected,
     /// `ORIGIN_SECRETS`.
     pub origin: OriginSecrets,
-    /// `password-policy.toml`, or the file that `PASSWORD_POLICY_FILE` names.
+    /// `PASSWORD_POLICY`, the file that `PASSWORD_POLICY_FILE` names, or the built-in policy.
     pub policy: Policy,
     /// `AWS_REGION`, what else chooses the endpoint in every AWS SDK, `ALLOW_INSECURE_ENDPOINT`, and
     /// the `COGNITO_…_TIMEOUT_MS`.
@@ -72,6 +72,9 @@ pub enum ConfigError {
     /// The secrets are none; the value is not repeated.
     #[error("ORIGIN_SECRETS must be {0}")]
     OriginSecrets(#[from] OriginSecretsError),
+    /// The policy is given both as a text and as a file.
+    #[error("PASSWORD_POLICY and PASSWORD_POLICY_FILE are both set; set only one of them")]
+    TwoPolicies,
     /// The policy file cannot be read.
     #[error("PASSWORD_POLICY_FILE is {path:?}, which cannot be read: {source}")]
     PolicyFile {
@@ -80,7 +83,7 @@ pub enum ConfigError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// The policy file is wrong.
+    /// The policy is wrong.
     #[error("the password policy in {origin}: {source}")]
     Policy {
         /// Where it was read from.
@@ -143,7 +146,7 @@ impl Config {
                 .map(|secrets| OriginSecrets::parse(&secrets))
                 .transpose()?
                 .unwrap_or_default(),
-            policy: read_policy(get("PASSWORD_POLICY_FILE"))?,
+            policy: read_policy(get)?,
             trust: trust(get("AWS_CA_BUNDLE"), endpoint.is_some(), &region)?,
             cognito: cognito::Settings {
                 region,
@@ -174,14 +177,20 @@ fn client_ids(value: Option<String>) -> Result<Vec<String>, ConfigError> {
     }
 }
 
-/// Reads the policy of a file, or the one that is built in.
-pub fn read_policy(file: Option<String>) -> Result<Policy, ConfigError> {
-    let (origin, text) = match file {
-        None => ("password-policy.toml, as built in".to_owned(), EMBEDDED_POLICY.to_owned()),
-        Some(path) => match std::fs::read_to_string(&path) {
+/// Reads the policy from `PASSWORD_POLICY`, which is its text, or from the file that
+/// `PASSWORD_POLICY_FILE` names. With neither set, the built-in policy applies.
+pub fn read_policy(lookup: impl Fn(&str) -> Option<String>) -> Result<Policy, ConfigError> {
+    let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
+    let (origin, text) = match (get("PASSWORD_POLICY"), get("PASSWORD_POLICY_FILE")) {
+        (None, None) => {
+            ("password-policy.toml, as built in".to_owned(), EMBEDDED_POLICY.to_owned())
+        }
+        (Some(text), None) => ("PASSWORD_POLICY".to_owned(), text),
+        (None, Some(path)) => match std::fs::read_to_string(&path) {
             Ok(text) => (format!("PASSWORD_POLICY_FILE {path:?}"), text),
             Err(source) => return Err(ConfigError::PolicyFile { path, source }),
         },
+        (Some(_), Some(_)) => return Err(ConfigError::TwoPolicies),
     };
     Policy::from_toml(&text).map_err(|source| ConfigError::Policy { origin, source })
 }
@@ -468,6 +477,25 @@ mod tests {
             let error = config(&[pool, (name, url)]).unwrap_err();
             assert!(matches!(error, ConfigError::Invalid { name: "CHANGE_PASSWORD_URL", .. }));
         }
+    }
+
+    #[test]
+    fn a_policy_is_read_from_its_setting() {
+        let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
+        let min = |settings: &[(&str, &str)]| {
+            let policy = config(settings).unwrap().policy;
+            policy.base().min_length()
+        };
+        assert_eq!(min(&[pool, ("PASSWORD_POLICY", "length = { min = 21 }")]), 21);
+        assert_eq!(min(&[pool, ("PASSWORD_POLICY", "")]), min(&[pool]));
+        assert_refused(
+            &[pool, ("PASSWORD_POLICY", "[length]\nmin = 12\nminimum = 3\n")],
+            &["PASSWORD_POLICY:", "unknown field `minimum`"],
+        );
+        assert_refused(
+            &[pool, ("PASSWORD_POLICY", "[length]"), ("PASSWORD_POLICY_FILE", "/opt/policy.toml")],
+            &["PASSWORD_POLICY and PASSWORD_POLICY_FILE are both set"],
+        );
     }
 
     #[test]

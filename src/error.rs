@@ -107,6 +107,11 @@ pub enum Error {
         "The sign-in service was not reached; nothing was changed and it is safe to try again."
     )]
     UpstreamUnavailable(#[source] Source),
+    /// The policy requires a check for known breaches, and the service for it did not answer.
+    #[error(
+        "The check for known breaches failed; nothing was changed and it is safe to try again."
+    )]
+    BreachesUnavailable(#[source] Source),
     /// Only a replica of the user pool was reached, which takes no changes.
     #[error(
         "The sign-in service cannot change passwords at the moment; nothing was changed and it is \
@@ -158,9 +163,9 @@ impl Error {
             Self::TooManyOfThisUser { .. } | Self::TooManyRequests => ProblemCode::TooManyRequests,
             Self::Internal(_) | Self::Panicked => ProblemCode::InternalError,
             Self::Upstream(_) => ProblemCode::UpstreamError,
-            Self::UpstreamUnavailable(_) | Self::ReadOnlyReplica(_) => {
-                ProblemCode::UpstreamUnavailable
-            }
+            Self::UpstreamUnavailable(_)
+            | Self::BreachesUnavailable(_)
+            | Self::ReadOnlyReplica(_) => ProblemCode::UpstreamUnavailable,
             Self::OutcomeUnknown(_) => ProblemCode::OutcomeUnknown,
         }
     }
@@ -170,9 +175,10 @@ impl Error {
     pub fn retry_after_seconds(&self) -> Option<u32> {
         match self {
             Self::AttemptLimitExceeded => Some(ATTEMPT_WINDOW_SECONDS),
-            Self::TooManyRequests | Self::UpstreamUnavailable(_) | Self::ReadOnlyReplica(_) => {
-                Some(RETRY_SECONDS)
-            }
+            Self::TooManyRequests
+            | Self::UpstreamUnavailable(_)
+            | Self::BreachesUnavailable(_)
+            | Self::ReadOnlyReplica(_) => Some(RETRY_SECONDS),
             // Rounded up, so that the client does not come too early.
             Self::TooManyOfThisUser { wait } => {
                 Some(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1))

@@ -80,9 +80,8 @@ problem_codes! {
     InternalError = INTERNAL_SERVER_ERROR, "internal_error", "Internal error";
     /// Cognito failed, and did not change the password.
     UpstreamError = BAD_GATEWAY, "upstream_error", "Sign-in service failed";
-    /// Cognito was not reached, so nothing was changed.
-    UpstreamUnavailable =
-        SERVICE_UNAVAILABLE, "upstream_unavailable", "Sign-in service not reached";
+    /// Cognito or the breach service was not reached, so nothing was changed.
+    UpstreamUnavailable = SERVICE_UNAVAILABLE, "upstream_unavailable", "Service not reached";
     /// Whether the password changed could not be settled.
     OutcomeUnknown = GATEWAY_TIMEOUT, "outcome_unknown", "Outcome unknown";
 }

@@ -46,7 +46,9 @@ pub fn exception(error: &Error) -> Response<Body> {
     let name = name(error);
     let status = match error {
         // The clients send these again, and may.
-        Error::UpstreamUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::UpstreamUnavailable(_) | Error::BreachesUnavailable(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::BAD_REQUEST,
     };
     let body = to_json(&Exception { name, message: &message(error) });
@@ -90,7 +92,9 @@ fn name(error: &Error) -> &'static str {
         Error::AttemptLimitExceeded => "LimitExceededException",
         Error::TooManyOfThisUser { .. } | Error::TooManyRequests => "TooManyRequestsException",
         Error::Internal(_) | Error::Upstream(_) => "InternalErrorException",
-        Error::UpstreamUnavailable(_) => "ServiceUnavailableException",
+        Error::UpstreamUnavailable(_) | Error::BreachesUnavailable(_) => {
+            "ServiceUnavailableException"
+        }
         Error::ReadOnlyReplica(_) => "OperationNotEnabledException",
         Error::Panicked | Error::OutcomeUnknown(_) => "OutcomeUnknownException",
     }
@@ -190,6 +194,12 @@ mod tests {
                 503,
                 "ServiceUnavailableException",
                 "nothing was changed",
+            ),
+            (
+                Error::BreachesUnavailable(source()),
+                503,
+                "ServiceUnavailableException",
+                "known breaches failed; nothing was changed",
             ),
             (
                 Error::ReadOnlyReplica(source()),

@@ -367,6 +367,12 @@ async fn a_failed_breach_check_allows_or_refuses_the_change_as_the_policy_says()
         let reply = function.change().await;
         assert_eq!(reply.status, 503, "{answer:?}");
         reply.assert_problem(503, "upstream_unavailable");
+        // The service that failed is not the one that users sign in with.
+        let problem = reply.json();
+        assert_eq!(problem["title"], "Service not reached");
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with("The check for known breaches failed;")
+        );
         function.assert_password(OLD);
         // No redirect is followed and nothing is sent twice.
         assert_eq!(server.requests().len(), 2, "{answer:?}");
