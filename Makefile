@@ -16,8 +16,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit asvs forwarder template deployer-policy sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
-  cognito-clients schemathesis check-policy e2e
+RUNNING := deny audit asvs forwarder template deployer-policy sam-validate cfn-lint checkov dev-check page \
+  clients kotlin openapi cognito-clients schemathesis check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.

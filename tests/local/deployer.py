@@ -6,6 +6,7 @@ SAM and of API Gateway are added. The service authorization reference says which
 applies to. cfn-lint brings both. No account was involved.
 """
 
+import copy
 import functools
 import json
 import unittest
@@ -125,7 +126,7 @@ ARNS = {
     "AWS::CodeDeploy::Application": {
         "application": OURS("codedeploy").format("application:{}"),
         "deploymentgroup": OURS("codedeploy").format("deploymentgroup:{}/group"),
-        "deploymentconfig": OURS("codedeploy").format("deploymentconfig:CodeDeployDefault.LambdaAllAtOnce"),
+        "deploymentconfig": OURS("codedeploy").format("deploymentconfig:CodeDeployDefault.LambdaX"),
     },
     "AWS::Events::Rule": {"rule-on-default-event-bus": OURS("events").format("rule/{}")},
     "AWS::IAM::Role": {"role": "arn:aws:iam::123456789012:role/{}"},
@@ -149,10 +150,12 @@ ARNS = {
     "AWS::WAFv2::WebACLAssociation": {"userpool": USER_POOL},
 }
 
-STACKS = [OURS("cloudformation").format(f"stack/{name}/*") for name in (NAME, bootstrap.SAM_CLI_STACK_NAME)]
+STACKS = [
+    OURS("cloudformation").format(f"stack/{name}/*") for name in (NAME, bootstrap.SAM_CLI_STACK_NAME)
+]
 TRANSFORM = "arn:aws:cloudformation:eu-west-1:aws:transform/Serverless-2016-10-31"
 API_GATEWAY = "ops.apigateway.amazonaws.com"
-API_GATEWAY_ROLE = f"arn:aws:iam::123456789012:role/aws-service-role/{API_GATEWAY}/AWSServiceRoleForAPIGateway"
+SERVICE_ROLE = "arn:aws:iam::123456789012:role/aws-service-role/{}/AWSServiceRoleForAPIGateway"
 # What `sam deploy --resolve-s3` calls (samcli/lib/deploy/deployer.py, lib/package/s3_uploader.py and
 # lib/utils/managed_cloudformation_stack.py), and what else no resource type lists.
 OTHERS = {
@@ -170,7 +173,7 @@ OTHERS = {
     "s3:PutObject": [f"{BUCKET}/key"],
     # An HTTP API with an access log: API Gateway developer guide, "Configure logging for HTTP APIs"
     # and "Using service-linked roles for API Gateway".
-    "iam:CreateServiceLinkedRole": [API_GATEWAY_ROLE],
+    "iam:CreateServiceLinkedRole": [SERVICE_ROLE.format(API_GATEWAY)],
     "logs:CreateLogDelivery": ["*"],
     "logs:DeleteLogDelivery": ["*"],
     "logs:DescribeResourcePolicies": ["*"],
@@ -189,7 +192,7 @@ BUCKET_PROPERTIES = {
 
 # Actions on all resources although the service authorization reference has a narrower kind.
 ON_ALL_RESOURCES = {
-    "cloudwatch:DescribeAlarms": "It is a read, and composite alarms need it (CloudWatch API reference).",
+    "cloudwatch:DescribeAlarms": "The API reference requires it, though for composite alarms alone.",
 }
 # Resources without the stack's name, and why.
 UNNAMED = {
@@ -204,8 +207,8 @@ UNNAMED = {
     "arn:aws:lambda:*:*:layer:*": "The layers are a parameter.",
     "arn:aws:wafv2:*:*:regional/*": "CloudFormation does not document how it names them.",
 }
-# Actions that take the condition key iam:PermissionsBoundary and are on roles (service authorization
-# reference for IAM).
+# The actions on roles that support the condition key iam:PermissionsBoundary (service authorization
+# reference, "Actions, resources, and condition keys for AWS Identity and Access Management").
 BOUNDARY_ACTIONS = {
     "iam:AttachRolePolicy",
     "iam:CreateRole",
@@ -315,15 +318,20 @@ def related(logical_id, resources):
     return found
 
 
-def keys_of(action, role):
-    """For each call of an action on a role, the values of the condition keys."""
+def keys_of(action, resource):
+    """For each call of an action on a resource, the condition keys with their values."""
+    properties = resource["Properties"]
+    always = set()
+    if action in BOUNDARY_ACTIONS and "PermissionsBoundary" in properties:
+        always = {("iam:PermissionsBoundary", properties["PermissionsBoundary"])}
     if action == "iam:PassRole":
-        trust = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        trust = properties["AssumeRolePolicyDocument"]["Statement"]
         return [{("iam:PassedToService", statement["Principal"]["Service"])} for statement in trust]
     if action in ("iam:AttachRolePolicy", "iam:DetachRolePolicy"):
-        policies = role["Properties"].get("ManagedPolicyArns", [])
-        return [{("iam:PolicyARN", policy["Fn::Sub"].replace("${AWS::Partition}", "aws"))} for policy in policies]
-    return [set()]
+        policies = [policy["Fn::Sub"] for policy in properties.get("ManagedPolicyArns", [])]
+        arns = [policy.replace("${AWS::Partition}", "aws") for policy in policies]
+        return [always | {("iam:PolicyARN", arn)} for arn in arns]
+    return [always]
 
 
 def needs_of_resource(logical_id, resources):
@@ -433,14 +441,20 @@ class DeployerPolicy(unittest.TestCase):
 
     def test_roles_are_passed_to_the_services_that_assume_them_and_to_no_other(self):
         [statement] = [s for s in STATEMENTS if "iam:PassRole" in listed(s["Action"])]
-        services = {dict(n.keys)["iam:PassedToService"] for n in every_need() if n.action == "iam:PassRole"}
+        passed = (dict(need.keys) for need in every_need() if need.action == "iam:PassRole")
+        services = {keys["iam:PassedToService"] for keys in passed}
         self.assertEqual(set(statement["Condition"]["StringEquals"]["iam:PassedToService"]), services)
 
-    def test_a_permissions_boundary_can_be_demanded_of_every_change_to_a_roles_permissions(self):
-        for statement in STATEMENTS:
-            for action in listed(statement["Action"]):
-                expected = statement["Sid"].endswith("WithinBoundary")
-                self.assertEqual(action in BOUNDARY_ACTIONS, expected, action)
+    def test_a_condition_on_two_statements_refuses_roles_without_the_permissions_boundary(self):
+        statements = copy.deepcopy(STATEMENTS)
+        [boundary] = [state["PermissionsBoundaryArn"] for state in SWITCHES["boundary"] if state]
+        for statement in statements:
+            if statement["Sid"].endswith("WithinBoundary"):
+                condition = statement.setdefault("Condition", {})
+                condition["StringEquals"] = {"iam:PermissionsBoundary": boundary}
+        self.assert_allowed(statements, needs(Stack(boundary=1)))
+        refused = {need.action for need in needs(Stack()) if not any(grants(statements, need))}
+        self.assertEqual(refused, BOUNDARY_ACTIONS - {"iam:DeleteRolePermissionsBoundary"})
 
     def test_no_deployer_can_lift_a_permissions_boundary(self):
         call = Need("iam:DeleteRolePermissionsBoundary", f"arn:aws:iam::123456789012:role/{NAME}-Role")
@@ -459,9 +473,8 @@ class DeployerPolicy(unittest.TestCase):
     def test_each_listed_permission_becomes_a_call_or_is_left_out(self):
         found = list(for_linters())
         made = [resource for stack in found for resource in stack.resources.values()]
-        listed_by = {p: r for r in made for p in permissions(r["Type"], *ALL_HANDLERS) if is_needed(p, r)}
-        called = {call.action for call in every_need()}
-        self.assertEqual(listed_by.keys() - called, set())
+        needed = {p for r in made for p in permissions(r["Type"], *ALL_HANDLERS) if is_needed(p, r)}
+        self.assertEqual(needed - {call.action for call in every_need()}, set())
 
     def test_each_permission_that_is_left_out_is_listed(self):
         types = {resource["Type"] for stack in for_linters() for resource in stack.resources.values()}
