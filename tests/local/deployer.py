@@ -20,7 +20,7 @@ from samcli.lib.bootstrap import bootstrap
 
 import stack
 from forwarder import references
-from template import NEEDS, SWITCHES, Stack, everything, for_linters
+from template import NEEDS, SWITCHES, Stack, for_linters
 
 CORE, OPTIONS = (
     json.loads((stack.ROOT / "docs" / name).read_text())
@@ -96,7 +96,7 @@ NOT_NEEDED = {
     "s3:*BucketPolicy": "AWS WAF logs to CloudWatch Logs.",
     "s3:REST.PUT.OBJECT": "No such action exists; the log group is of the standard class.",
     "lambda:AssociateRuntimeAlias": "No such action is documented.",
-    "iam:DeleteRolePermissionsBoundary": "A deployer must not lift a boundary.",
+    "iam:DeleteRolePermissionsBoundary": "A deployer must not remove a boundary.",
 }
 
 # The ARNs that each resource has or applies to, by their kind in the service authorization reference.
@@ -156,8 +156,8 @@ STACKS = [
 TRANSFORM = "arn:aws:cloudformation:eu-west-1:aws:transform/Serverless-2016-10-31"
 API_GATEWAY = "ops.apigateway.amazonaws.com"
 SERVICE_ROLE = "arn:aws:iam::123456789012:role/aws-service-role/{}/AWSServiceRoleForAPIGateway"
-# What `sam deploy --resolve-s3` calls (samcli/lib/deploy/deployer.py, lib/package/s3_uploader.py and
-# lib/utils/managed_cloudformation_stack.py), and what else no resource type lists.
+# The calls of `sam deploy --resolve-s3` (deploy/deployer.py, package/s3_uploader.py and
+# utils/managed_cloudformation_stack.py in samcli/lib), and others that no resource type lists.
 OTHERS = {
     "cloudformation:CreateChangeSet": [*STACKS, TRANSFORM],
     "cloudformation:DescribeChangeSet": STACKS,
@@ -165,9 +165,9 @@ OTHERS = {
     "cloudformation:DescribeStacks": STACKS,
     "cloudformation:ExecuteChangeSet": STACKS,
     "cloudformation:GetTemplateSummary": STACKS,
-    # SAM tags its own stack, and CloudFormation hands tags on.
+    # SAM tags its own stack; `sam deploy --tags` tags ours.
     "cloudformation:TagResource": STACKS,
-    # A stack whose creation failed must be deleted before it is created again.
+    # After a failed creation, the stack must be deleted before another attempt.
     "cloudformation:DeleteStack": STACKS[:1],
     "s3:AbortMultipartUpload": [f"{BUCKET}/key"],
     "s3:PutObject": [f"{BUCKET}/key"],
@@ -182,7 +182,7 @@ OTHERS = {
     "logs:PutResourcePolicy": ["*"],
     "logs:UpdateLogDelivery": ["*"],
 }
-# What the properties of SAM's bucket need. SAM creates the bucket and never updates it.
+# The permissions for the properties of SAM's bucket. SAM creates the bucket and never updates it.
 BUCKET_PROPERTIES = {
     "BucketEncryption": {"s3:PutEncryptionConfiguration"},
     "PublicAccessBlockConfiguration": {"s3:PutBucketPublicAccessBlock"},
@@ -190,9 +190,11 @@ BUCKET_PROPERTIES = {
     "VersioningConfiguration": {"s3:PutBucketVersioning"},
 }
 
+# Actions that the service authorization reference in cfn-lint does not have yet, and their kinds.
+NEWER_ACTIONS = dict.fromkeys(("apigateway:TagResource", "apigateway:UntagResource"), ["stage"])
 # Actions on all resources although the service authorization reference has a narrower kind.
 ON_ALL_RESOURCES = {
-    "cloudwatch:DescribeAlarms": "The API reference requires it, though for composite alarms alone.",
+    "cloudwatch:DescribeAlarms": "It may return composite alarms, for which AWS requires this.",
 }
 # Resources without the stack's name, and why.
 UNNAMED = {
@@ -218,6 +220,10 @@ BOUNDARY_ACTIONS = {
     "iam:PutRolePermissionsBoundary",
     "iam:PutRolePolicy",
 }
+
+
+ALL_HANDLERS = ("create", "read", "update", "delete", "tagging")
+STATEMENTS = CORE["Statement"] + OPTIONS["Statement"]
 
 
 class Need(NamedTuple):
@@ -247,9 +253,11 @@ def matches(pattern, text):
 
 
 def covers(pattern, arn):
-    """Whether a resource matches: a wildcard stays within its part of the ARN, except in the last."""
-    parts = list(zip(pattern.split(":", 5), arn.split(":", 5)))
-    return pattern == "*" or len(parts) == 6 and all(fnmatchcase(text, part) for part, text in parts)
+    """Whether a resource matches: a wildcard stays within one of the six parts of an ARN."""
+    if "*" in (pattern, arn):
+        return pattern == "*"
+    parts = zip(pattern.split(":", 5), arn.split(":", 5), strict=True)
+    return all(fnmatchcase(text, part) for part, text in parts)
 
 
 def holds(condition, keys):
@@ -259,7 +267,7 @@ def holds(condition, keys):
 
 
 def grants(statements, need):
-    """What in these statements allows a call."""
+    """The parts of these statements that allow a call."""
     for statement in statements:
         if holds(statement.get("Condition", {}), need.keys):
             for action in listed(statement["Action"]):
@@ -269,12 +277,9 @@ def grants(statements, need):
                             yield Grant(statement["Sid"], action, resource)
 
 
-ALL_HANDLERS = ("create", "read", "update", "delete", "tagging")
-
-
 @functools.cache
 def permissions(kind, *handlers):
-    """The permissions that CloudFormation's registry lists for a resource type's handlers or tagging."""
+    """The permissions that CloudFormation's registry lists for these handlers of a resource type."""
     schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("eu-west-1", kind).schema
     parts = schema["handlers"] | {"tagging": schema.get("tagging", {})}
     return set().union(*(parts.get(handler, {}).get("permissions", []) for handler in handlers))
@@ -291,10 +296,10 @@ def is_needed(permission, resource):
 
 def kinds(action):
     """The kinds of resources that an action applies to; none if only to all resources."""
+    if action in NEWER_ACTIONS:
+        return NEWER_ACTIONS[action]
     service, name = action.lower().split(":")
-    known = REFERENCE[service]["Actions"].get(name)
-    # apigateway:TagResource is newer than the reference.
-    return [kind.lower() for kind in known.get("Resources", [])] if known is not None else ["stage"]
+    return [kind.lower() for kind in REFERENCE[service]["Actions"][name].get("Resources", [])]
 
 
 def name_of(logical_id, resource):
@@ -307,12 +312,12 @@ def name_of(logical_id, resource):
 
 
 def related(logical_id, resources):
-    """A resource and those that it refers to, through others without ARNs of their own."""
+    """A resource and those that it refers to, directly or through types that `ARNS` does not have."""
     found, left = {logical_id}, [logical_id]
     while left:
         current = left.pop()
         if current == logical_id or resources[current]["Type"] not in ARNS:
-            others = references(resources[current], everything()) & resources.keys() - found
+            others = references(resources[current], resources) - found
             found |= others
             left += others
     return found
@@ -352,7 +357,7 @@ def needs_of_resource(logical_id, resources):
 
 
 def needs_of_bucket():
-    """The calls that create SAM's bucket, with its stack's template."""
+    """The calls that create SAM's bucket, from the template of SAM's stack."""
     with mock.patch.object(bootstrap, "GlobalConfig") as config:
         config.return_value.installation_id = None
         resources = json.loads(bootstrap._get_stack_template())["Resources"].values()
@@ -376,21 +381,18 @@ def needs(found):
 
 @functools.cache
 def every_need():
-    """The calls of deployments with all switches on, in each of their states."""
+    """The calls of deployments with all switches off, all on, and all but one on."""
     return set().union(*map(needs, for_linters()))
-
-
-STATEMENTS = CORE["Statement"] + OPTIONS["Statement"]
 
 
 class DeployerPolicy(unittest.TestCase):
     """What a deployer is allowed."""
 
     def assert_allowed(self, statements, calls):
-        missing = {f"{call.action} on {call.arn}" for call in calls if not any(grants(statements, call))}
-        self.assertFalse(missing, "\n".join(sorted(missing)))
+        denied = [call for call in calls if not any(grants(statements, call))]
+        self.assertEqual(sorted({f"{call.action} on {call.arn}" for call in denied}), [])
 
-    def test_the_core_allows_a_deployment_with_every_option_off(self):
+    def test_the_core_alone_allows_a_deployment_with_every_option_off(self):
         self.assert_allowed(CORE["Statement"], needs(Stack()))
 
     def test_core_and_options_allow_a_deployment_with_every_option_on(self):
@@ -407,45 +409,46 @@ class DeployerPolicy(unittest.TestCase):
             with self.subTest(sid):
                 self.assert_allowed(others, needs(Stack(**on)))
 
-    def test_no_action_and_no_resource_is_allowed_that_no_deployment_needs(self):
-        used = {grant for call in every_need() for grant in grants(STATEMENTS, call)}
+    def test_without_any_single_action_or_resource_a_deployment_fails(self):
+        found = [list(grants(STATEMENTS, need)) for need in every_need()]
+        actions = [{(grant.sid, grant.action) for grant in allowing} for allowing in found]
+        resources = [{(grant.sid, grant.resource) for grant in allowing} for allowing in found]
         for statement in STATEMENTS:
-            sid = statement["Sid"]
             for action in listed(statement["Action"]):
-                self.assertIn((sid, action), {grant[:2] for grant in used})
+                self.assertTrue({(statement["Sid"], action)} in actions, action)
             for resource in listed(statement["Resource"]):
-                self.assertIn((sid, resource), {(grant.sid, grant.resource) for grant in used})
+                self.assertTrue({(statement["Sid"], resource)} in resources, resource)
 
-    def test_wildcards_in_actions_are_for_reads_alone(self):
+    def test_an_action_has_a_wildcard_only_if_it_reads(self):
         for statement in STATEMENTS:
             for action in listed(statement["Action"]):
                 self.assertRegex(action, r"^[a-z0-9-]+:(\w+|Get\w*\*\w*)$")
 
-    def test_all_resources_are_allowed_only_where_no_kind_is_narrower(self):
+    def test_an_action_is_on_all_resources_only_if_the_reference_has_no_narrower_kind(self):
         for statement in STATEMENTS:
             if "*" in listed(statement["Resource"]):
                 for action in listed(statement["Action"]):
                     self.assertTrue(action in ON_ALL_RESOURCES or not kinds(action), action)
 
-    def test_every_other_resource_has_the_stacks_name_or_a_reason_not_to(self):
+    def test_each_other_resource_has_the_stacks_name_or_a_reason_not_to(self):
         for resource in (r for s in STATEMENTS for r in listed(s["Resource"])):
             if not any(fnmatchcase(resource, pattern) for pattern in (*UNNAMED, "[*]")):
                 self.assertRegex(resource, r"[:/_-]change-password[*](/[*])?$")
 
-    def test_nothing_of_another_stack_is_allowed(self):
+    def test_no_call_on_another_stack_is_allowed(self):
         for call in every_need():
             if NAME in call.arn and not any(fnmatchcase(call.arn, pattern) for pattern in UNNAMED):
                 foreign = call._replace(arn=call.arn.replace(NAME, "payments"))
                 found = [grant for grant in grants(STATEMENTS, foreign) if grant.resource != "*"]
                 self.assertFalse(found, foreign)
 
-    def test_roles_are_passed_to_the_services_that_assume_them_and_to_no_other(self):
+    def test_roles_can_be_passed_only_to_the_services_that_assume_them(self):
         [statement] = [s for s in STATEMENTS if "iam:PassRole" in listed(s["Action"])]
         passed = (dict(need.keys) for need in every_need() if need.action == "iam:PassRole")
         services = {keys["iam:PassedToService"] for keys in passed}
         self.assertEqual(set(statement["Condition"]["StringEquals"]["iam:PassedToService"]), services)
 
-    def test_a_condition_on_two_statements_refuses_roles_without_the_permissions_boundary(self):
+    def test_a_condition_on_two_statements_denies_roles_without_the_permissions_boundary(self):
         statements = copy.deepcopy(STATEMENTS)
         [boundary] = [state["PermissionsBoundaryArn"] for state in SWITCHES["boundary"] if state]
         for statement in statements:
@@ -456,11 +459,11 @@ class DeployerPolicy(unittest.TestCase):
         refused = {need.action for need in needs(Stack()) if not any(grants(statements, need))}
         self.assertEqual(refused, BOUNDARY_ACTIONS - {"iam:DeleteRolePermissionsBoundary"})
 
-    def test_no_deployer_can_lift_a_permissions_boundary(self):
+    def test_removing_a_permissions_boundary_is_not_allowed(self):
         call = Need("iam:DeleteRolePermissionsBoundary", f"arn:aws:iam::123456789012:role/{NAME}-Role")
         self.assertFalse(list(grants(STATEMENTS, call)))
 
-    def test_a_user_pool_can_get_a_web_acl_and_nothing_else(self):
+    def test_the_only_actions_on_a_user_pool_are_for_its_web_acl(self):
         actions = {action for s in STATEMENTS for action in listed(s["Action"])}
         found = {action for action in actions if matches("cognito-*", action)}
         names = ("AssociateWebACL", "DisassociateWebACL", "GetWebACLForResource")
