@@ -16,8 +16,8 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny links audit asvs forwarder user-mail deploy-check template sam-validate cfn-lint checkov \
-  dev-check page clients kotlin openapi cognito-clients schemathesis check-policy e2e
+RUNNING := deny links audit asvs forwarder user-mail deploy-check deployer-policy template sam-validate \
+  cfn-lint checkov dev-check page clients kotlin openapi cognito-clients schemathesis check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -150,6 +150,9 @@ user-mail: .venv/installed ## Mail users after a change, with moto's Cognito, Ev
 
 template: .venv/installed ## Test template.yaml under every combination of its switches
 	.venv/bin/python tests/local/template.py
+
+deployer-policy: .venv/installed ## Check that docs/deployer-policy*.json allow a deployment, and no more
+	.venv/bin/python tests/local/deployer.py
 
 # Linters see the defaults of parameters, so they get copies with other ones as well.
 SWITCHED := target/switched
