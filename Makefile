@@ -16,7 +16,7 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
+RUNNING := deny audit asvs forwarder template terraform sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
   cognito-clients schemathesis check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
@@ -138,6 +138,9 @@ forwarder: .venv/installed ## Run the code that is in template.yaml
 
 template: .venv/installed ## Test template.yaml under every combination of its switches
 	.venv/bin/python tests/local/template.py
+
+terraform: .venv/installed ## Compare docs/terraform with template.yaml, and try its format and its validations
+	.venv/bin/python tests/local/terraform.py $(call or_skip,no Terraform)
 
 # Linters see the defaults of parameters, so they get copies with other ones as well.
 SWITCHED := target/switched
