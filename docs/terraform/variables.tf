@@ -109,7 +109,7 @@ variable "password_policy_file" {
 
 variable "token_issuer" {
   type        = string
-  description = "The issuer of the pool's tokens, if the pool has the updated one (https://issuer-cognito-idp...). Empty for the pool's original issuer."
+  description = "The issuer of the pool's tokens, if the pool uses the updated issuer (https://issuer-cognito-idp...). Empty for the original issuer."
   default     = ""
   nullable    = false
 
@@ -121,7 +121,7 @@ variable "token_issuer" {
 
 variable "token_audiences" {
   type        = list(string)
-  description = "The URLs of resource servers to which app clients bind their access tokens. Such a token has the URL as its aud claim, and API Gateway then compares aud and not client_id."
+  description = "The URLs of resource servers to which app clients bind their access tokens. Such a token has the URL as its aud claim, and API Gateway then compares aud instead of client_id."
   default     = []
   nullable    = false
 
@@ -145,7 +145,7 @@ variable "change_password_url" {
 
 variable "cognito_wire_protocol" {
   type        = bool
-  description = "Whether POST / answers Cognito's own clients, such as the AWS CLI, in Cognito's wire format. Then change_rate_limit and change_burst_limit do not apply: each of the two routes gets 2 and 3."
+  description = "Whether POST / answers Cognito's own clients, such as the AWS CLI, in Cognito's wire format. Then change_rate_limit and change_burst_limit do not apply: each of the two routes has a rate of 2 and a burst of 3."
   default     = false
   nullable    = false
 }
@@ -164,7 +164,7 @@ variable "architecture" {
 
 variable "memory_size" {
   type        = number
-  description = "The function's memory in MB. Lambda gives processor time in proportion."
+  description = "The function's memory in MB. Lambda allocates processor time in proportion."
   default     = 256
   nullable    = false
 
@@ -279,14 +279,14 @@ variable "log_retention_days" {
 
 variable "access_log_clients" {
   type        = bool
-  description = "Whether the access log has each client's address and user agent, which are personal data. The audit trail has them for each request that reaches the function; the access log would also have them for requests that the authorizer or the throttle rejects."
+  description = "Whether the access log records each client's address and user agent, which are personal data. The audit trail records them for every request that reaches the function; the access log would also record them for requests that the authorizer or the throttle rejects."
   default     = false
   nullable    = false
 }
 
 variable "log_level" {
   type        = string
-  description = "The least severe lines of the function that are logged."
+  description = "The lowest level of the function's log lines that Lambda keeps."
   default     = "INFO"
   nullable    = false
 
@@ -298,7 +298,7 @@ variable "log_level" {
 
 variable "kms_key_arn" {
   type        = string
-  description = "A key to encrypt the logs with, instead of AWS's own. Its policy must let logs.<region>.amazonaws.com use it. Empty for none."
+  description = "A KMS key that encrypts the logs instead of AWS's own keys. Its policy must allow logs.<region>.amazonaws.com to use it. Empty for AWS's own keys."
   default     = ""
   nullable    = false
 
@@ -310,7 +310,7 @@ variable "kms_key_arn" {
 
 variable "tracing" {
   type        = string
-  description = "Active has Lambda send traces to X-Ray."
+  description = "With Active, Lambda sends traces to X-Ray."
   default     = "PassThrough"
   nullable    = false
 
@@ -322,7 +322,7 @@ variable "tracing" {
 
 variable "change_rate_limit" {
   type        = number
-  description = "Changes a second, for all users together."
+  description = "The rate limit for changes of all users together, per second."
   default     = 5
   nullable    = false
 
@@ -334,7 +334,7 @@ variable "change_rate_limit" {
 
 variable "change_burst_limit" {
   type        = number
-  description = "Changes at once. Keep (burst + rate) × 3 within Cognito's quota of 30."
+  description = "The burst limit for changes. Keep (burst + rate) × 3 within Cognito's quota of 30."
   default     = 5
   nullable    = false
 
@@ -346,7 +346,7 @@ variable "change_burst_limit" {
 
 variable "reserved_concurrency" {
   type        = number
-  description = "How many invocations may run at once, set aside for this function: 300 is enough for the default throttles, and 0 stops the function. Null for what the account has left."
+  description = "The concurrency that is reserved for this function: 300 is enough for the default throttles, and 0 stops the function. Null to share the account's unreserved concurrency."
   default     = null
 
   validation {
@@ -357,7 +357,7 @@ variable "reserved_concurrency" {
 
 variable "alarm_topic_arn" {
   type        = string
-  description = "The SNS topic that is notified when an alarm rings and when it stops. Empty for none."
+  description = "The SNS topic that alarms notify when they go off and when they recover. Empty for none."
   default     = ""
   nullable    = false
 
@@ -369,7 +369,7 @@ variable "alarm_topic_arn" {
 
 variable "domain_name" {
   type        = string
-  description = "A domain name of your own for the API, such as password.example.com. Empty for none."
+  description = "A custom domain name for the API, such as password.example.com. Empty for none."
   default     = ""
   nullable    = false
 
@@ -393,14 +393,14 @@ variable "certificate_arn" {
 
 variable "hosted_zone_id" {
   type        = string
-  description = "The Route 53 zone in which domain_name gets its record. Empty to create it elsewhere."
+  description = "The Route 53 hosted zone for the record of domain_name. Empty to create the record yourself."
   default     = ""
   nullable    = false
 }
 
 variable "disable_execute_api_endpoint" {
   type        = bool
-  description = "Whether the API answers at domain_name alone, and no longer at its own execute-api address."
+  description = "Whether the API's own execute-api address is disabled, so that only domain_name works."
   default     = false
   nullable    = false
 
@@ -412,7 +412,7 @@ variable "disable_execute_api_endpoint" {
 
 variable "origin_secrets" {
   type        = list(string)
-  description = "The secret by which the function knows requests of a proxy before the API, and while another one takes its place both: 32 to 128 letters, digits, - or _ each. Requests without it get 404. The state holds it. Empty for no proxy."
+  description = "The secret that a proxy in front of the API adds to each request: 32 to 128 letters, digits, - or _. During a rotation, the old and the new secret. The function returns 404 for a request without it. The state holds it. Empty for no proxy."
   default     = []
   nullable    = false
   sensitive   = true
