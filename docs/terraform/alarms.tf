@@ -2,7 +2,7 @@ locals {
   # Each description says what to do; docs/operations.md says more.
   alarms = {
     FunctionErrorsAlarm = {
-      description        = "An invocation ended without an answer: a crash at the start, a timeout, no memory left. Read the log around that time; a wrong setting is named on a line that begins with \"change-password:\"."
+      description        = "An invocation ended without a response: a crash at the start, a timeout, or no memory left. Read the log of that time: a line that begins with \"change-password:\" names a wrong setting."
       namespace          = "AWS/Lambda"
       metric_name        = "Errors"
       dimensions         = { FunctionName = aws_lambda_function.change_password.function_name }
@@ -12,7 +12,7 @@ locals {
       threshold          = 1
     }
     InternalErrorsAlarm = {
-      description        = "A request was answered 500 internal_error, which is our fault or the deployment's. The audit event's cause tells which: a wrong pool or region, or a bug."
+      description        = "The function returned 500 internal_error. The audit event's cause shows whether the reason is a wrong pool or region, or a bug."
       namespace          = "ChangePassword"
       metric_name        = "outcomes"
       dimensions         = { function = aws_lambda_function.change_password.function_name, code = "internal_error" }
@@ -22,7 +22,7 @@ locals {
       threshold          = 1
     }
     ServerErrorsAlarm = {
-      description        = "The API answered 5xx five times in five minutes. The metric outcomes has the code: upstream_error, upstream_unavailable and outcome_unknown are Cognito's or the way to it (AWS Health), internal_error has an alarm of its own, and no code at all means that API Gateway got no answer from the function (the access log's integrationError)."
+      description        = "The API returned 5xx five times in five minutes. The metric outcomes has the codes: for upstream_error, upstream_unavailable and outcome_unknown, Cognito or the connection to it is at fault (AWS Health); internal_error has its own alarm; no code means that API Gateway got no response from the function (the access log's integrationError)."
       namespace          = "AWS/ApiGateway"
       metric_name        = "5xx"
       dimensions         = { ApiId = aws_apigatewayv2_api.api.id }
@@ -32,7 +32,7 @@ locals {
       threshold          = 5
     }
     NotAuthorizedAlarm = {
-      description        = "Cognito refused a change for a reason that this function does not know. The audit event's cause names the exception; docs/operations.md says how to find its text, which is not logged. Until src/cognito/refusal.rs knows it, users get 403 not_authorized."
+      description        = "Cognito rejected a change with a message that this function does not know. The audit event's cause names the exception; docs/operations.md explains how to find its text, which is not logged. Users get 403 not_authorized until src/cognito/refusal.rs includes the message."
       namespace          = "ChangePassword"
       metric_name        = "outcomes"
       dimensions         = { function = aws_lambda_function.change_password.function_name, code = "not_authorized" }
@@ -42,7 +42,7 @@ locals {
       threshold          = 1
     }
     OutcomeUnknownAlarm = {
-      description        = "A change was sent to Cognito, and neither sending it again nor a probe settled whether it was made. The user was told to try the new password. See whether they signed in (docs/audit-event.md has the query). The audit event's doubt and cause name what happened. If many users are affected, see AWS Health for Cognito."
+      description        = "A change was sent to Cognito, and neither a second request nor a probe showed whether it was made. The app tells the user to try the new password. Check whether they signed in (docs/audit-event.md has the query). The audit event's doubt and cause describe the failure. If many users are affected, see AWS Health for Cognito."
       namespace          = "ChangePassword"
       metric_name        = "outcomes"
       dimensions         = { function = aws_lambda_function.change_password.function_name, code = "outcome_unknown" }
@@ -52,7 +52,7 @@ locals {
       threshold          = 1
     }
     ReadOnlyReplicaAlarm = {
-      description        = "Cognito refused three changes in five minutes because the user pool in this region is a read-only replica. Nothing was changed, and nobody can change a password until the function reaches the primary. See whether the pool has failed over, and send clients to the API in the primary's region."
+      description        = "Cognito refused three changes in five minutes because the user pool in this region is a read-only replica. Nothing was changed, and nobody can change a password until the function reaches the primary. Check whether the pool has failed over, and send clients to the API in the primary's region."
       namespace          = "ChangePassword"
       metric_name        = "read_only_replica"
       dimensions         = { function = aws_lambda_function.change_password.function_name }
@@ -72,7 +72,7 @@ locals {
       threshold          = 10
     }
     FunctionThrottlesAlarm = {
-      description        = "Lambda turned requests away, which clients see as a bare 5xx with nothing changed. Raise reserved_concurrency, or the account's concurrency quota if none is reserved."
+      description        = "Lambda throttled requests. Clients see a bare 5xx, and nothing was changed. Raise reserved_concurrency, or the account's concurrency quota if none is reserved."
       namespace          = "AWS/Lambda"
       metric_name        = "Throttles"
       dimensions         = { FunctionName = aws_lambda_function.change_password.function_name }
@@ -82,7 +82,7 @@ locals {
       threshold          = 1
     }
     GatewayThrottlesAlarm = {
-      description        = "API Gateway turned away 50 requests within five minutes, before the function: clients got 429. Either many users come at once, or one caller uses up the limit of all. The function's audit events show who got through; docs/operations.md says how to throttle one caller."
+      description        = "API Gateway throttled 50 requests within five minutes, before they reached the function: clients got 429. Either many users came at once, or a single caller used up the shared limit. The function's audit events show whose requests got through; docs/operations.md explains how to throttle a single caller."
       namespace          = "ChangePassword"
       metric_name        = aws_cloudwatch_log_metric_filter.gateway_throttles.metric_transformation[0].name
       dimensions         = {}
@@ -92,7 +92,7 @@ locals {
       threshold          = 50
     }
     CognitoThrottlesAlarm = {
-      description        = "Cognito's rate quota, which forgotten passwords share, was exceeded five times in five minutes. AWS does not raise it: find who else uses it, or lower change_rate_limit and change_burst_limit (docs/scale.md)."
+      description        = "Cognito's rate quota, which forgotten passwords share, was exceeded five times in five minutes. AWS does not raise it: find out what else uses it, or lower change_rate_limit and change_burst_limit (docs/scale.md)."
       namespace          = "ChangePassword"
       metric_name        = "outcomes"
       dimensions         = { function = aws_lambda_function.change_password.function_name, code = "too_many_requests" }
@@ -102,7 +102,7 @@ locals {
       threshold          = 5
     }
     LatencyAlarm = {
-      description        = "One request in a hundred took three seconds or more, a quarter of an hour long. See in the metric cognito_latency whether it is Cognito's; if it is not, look for cold starts and for a policy that asks a service of breaches."
+      description        = "For a quarter of an hour, one request in a hundred took three seconds or more. The metric cognito_latency shows whether Cognito was slow; if it was not, look for cold starts and for a policy that checks known breaches."
       namespace          = "AWS/ApiGateway"
       metric_name        = "Latency"
       dimensions         = { ApiId = aws_apigatewayv2_api.api.id }
