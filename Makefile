@@ -16,8 +16,9 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, the third downloads, waits, and runs what the first has compiled.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny links audit asvs forwarder user-mail deploy-check deployer-policy template sam-validate \
-  cfn-lint checkov dev-check page clients kotlin openapi cognito-clients schemathesis check-policy e2e
+RUNNING := deny links audit asvs forwarder user-mail deploy-check deployer-policy template terraform \
+  sam-validate cfn-lint checkov dev-check page clients kotlin openapi cognito-clients schemathesis \
+  check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Older versions of make mix the output of the lists.
@@ -153,6 +154,10 @@ template: .venv/installed ## Test template.yaml under every combination of its s
 
 deployer-policy: .venv/installed ## Check that docs/deployer-policy*.json allow a deployment, and no more
 	.venv/bin/python tests/local/deployer.py
+
+# Without Terraform, the comparison is made all the same, so this does not fail where CI is set.
+terraform: .venv/installed ## Compare docs/terraform with template.yaml, and try its format and its validations
+	.venv/bin/python tests/local/terraform.py || { [ $$? = 77 ] && echo "Terraform's format (no Terraform)" >> $(SKIPPED); }
 
 # Linters see the defaults of parameters, so they get copies with other ones as well.
 SWITCHED := target/switched
