@@ -187,7 +187,7 @@ async fn the_detail_tells_token_mistakes_apart() {
         (mint("exp", json!(1)), "expired"),
         (mint("nbf", json!(9_999_999_999_u64)), "not valid yet"),
         (mint("cognito:groups", json!("staff")), "`cognito:groups`"),
-        (mint("iss", json!("https://elsewhere")), "another issuer"),
+        (mint("iss", json!("https://elsewhere")), "not issued by this"),
         (mint("client_id", json!("elsewhere")), "an app client"),
         (function.cognito.forged_token("demo"), "signature is not valid"),
         (of_unknown_key, "`kid`"),
