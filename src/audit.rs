@@ -223,8 +223,7 @@ impl<'a> Outcome<'a> {
     /// `ERROR` if the service failed, `WARN` if Cognito gave an unknown reason, otherwise `INFO`.
     fn level(&self) -> &'static str {
         match self.error {
-            // The response's status would not do: Cognito's wire format has 400 for nearly every
-            // error.
+            // By the code, since the status is 400 for nearly every error in Cognito's wire format.
             Some(error) if error.code().status().is_server_error() => "ERROR",
             Some(Error::NotAuthorized(_)) => "WARN",
             _ => "INFO",

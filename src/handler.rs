@@ -42,7 +42,7 @@ impl App {
         let mut record = envelope.record();
         let language = envelope.language;
         let answer = self.answer(envelope, deadline(context), &mut record);
-        // A panic leaves no state half changed that other invocations share.
+        // A panic leaves no shared state half changed.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let answer = answer.unwrap_or(Err(Error::Panicked));
         let request_id = &context.request_id;
