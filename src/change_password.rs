@@ -247,11 +247,11 @@ impl ChangePassword {
         ) {
             (Ok(known), _) => Ok(known),
             (Err(cause), OnFailure::Allow) => {
-                tracing::warn!(cause, breach_check = "failed", "the change goes on without it");
+                tracing::warn!(cause, breach_check = "failed", "the change continues unchecked");
                 Ok(false)
             }
             (Err(cause), OnFailure::Refuse) => {
-                tracing::warn!(cause, breach_check = "failed", "the change is refused without it");
+                tracing::warn!(cause, breach_check = "failed", "the change is refused");
                 Err(Error::UpstreamUnavailable(cause))
             }
         }

@@ -140,7 +140,7 @@ impl App {
         let token = self.verifier.verify(&request::bearer_token(headers)?, deadline).await?;
         let disagreements = token.disagreements(authorizer_claims);
         if !disagreements.is_empty() {
-            tracing::warn!(?disagreements, "the authorizer has read another token");
+            tracing::warn!(?disagreements, "the authorizer read another token");
         }
         record.user = Some(token.user.clone());
         request::require_json(headers)?;
