@@ -124,7 +124,7 @@ fn answers() -> Vec<(&'static str, Http)> {
         ("409, a page", page(409)),
         ("429, a page", page(429)),
         ("499, empty", json(499, "")),
-        ("500 of Cognito's own", json(500, internal)),
+        ("500 from Cognito", json(500, internal)),
         ("500, empty", json(500, "")),
         ("500, a page", page(500)),
         ("502, empty", json(502, "")),
@@ -143,12 +143,12 @@ fn broken() -> Vec<(&'static str, Answer)> {
         |status, body, missing| Answer::Http(http(status, AMZ_JSON, body, missing), End::AtOnce);
     let internal = r#"{"__type":"InternalErrorException"}"#;
     vec![
-        ("dropped once read", Answer::Bytes(Vec::new())),
-        ("reset once read", Answer::Reset),
+        ("dropped after reading", Answer::Bytes(Vec::new())),
+        ("reset after reading", Answer::Reset),
         ("garbage", Answer::Bytes(b"SSH-2.0-OpenSSH_9.9\r\n".into())),
         ("cut in the head", cut(200, "{}", 30)),
         ("cut in the body", cut(200, "{}", 1)),
-        ("500 of Cognito's own, cut", cut(500, internal, 9)),
+        ("500 from Cognito, cut", cut(500, internal, 9)),
         ("stalled", Answer::Stall),
         ("byte by byte", Answer::Slow(json(200, "{}"))),
     ]
@@ -251,7 +251,7 @@ impl Row {
         }
         function.cognito.add_user(user);
         let function = function.with_time_limit(TIME);
-        let reply = ask_truly(&format!("{self:?}"), &function, &body).await;
+        let reply = change_and_verify(&format!("{self:?}"), &function, &body).await;
         let calls = function.cognito.calls(Operation::ChangePassword);
         assert!(calls <= 3, "{self:?}: {calls} calls");
         reply.status
@@ -259,7 +259,7 @@ impl Row {
 }
 
 /// Requests the change, and compares the response with the password in force then and later.
-async fn ask_truly(name: &str, function: &Function, body: &Value) -> Reply {
+async fn change_and_verify(name: &str, function: &Function, body: &Value) -> Reply {
     let before = function.cognito.password_of("demo");
     let token = function.cognito.access_token("demo");
     let reply = function.invoke(&post(&token, body)).await;
@@ -336,7 +336,7 @@ async fn a_lasting_fault_leaves_the_outcome_unknown_after_two_requests() {
         let call_timeout = Some(timeout);
         let setup = Setup { lasting: Some(fault), call_timeout, ..Setup::default() };
         let function = Function::start_behind(setup).await.with_time_limit(TIME);
-        let reply = ask_truly(&name, &function, &change()).await;
+        let reply = change_and_verify(&name, &function, &change()).await;
         reply.assert_problem(504, "outcome_unknown");
         let calls = function.cognito.calls(Operation::ChangePassword);
         assert_eq!(calls, if forwarded == Never { 0 } else { 2 }, "{name}");
@@ -357,7 +357,7 @@ async fn a_refusal_by_cognito_is_final_and_an_html_page_is_not_a_refusal() {
         let fault = Fault { operation: CHANGE, forwarded: Never, answer };
         let setup = Setup { faults: vec![fault], ..Setup::default() };
         let function = Function::start_behind(setup).await;
-        let reply = ask_truly(name, &function, &change()).await;
+        let reply = change_and_verify(name, &function, &change()).await;
         assert_eq!(reply.status, status, "{name}");
         assert_eq!(function.cognito.calls(Operation::ChangePassword), calls, "{name}");
     }
@@ -443,7 +443,7 @@ async fn a_request_that_was_never_sent_returns_503_with_retry_after() {
         ("closed before TLS", failing(Answer::Unread)),
     ] {
         let function = Function::start_calling(&endpoint).await;
-        let reply = ask_truly(name, &function, &change()).await;
+        let reply = change_and_verify(name, &function, &change()).await;
         reply.assert_problem(503, "upstream_unavailable");
         assert!(reply.header("retry-after").is_some(), "{name}");
     }
@@ -468,7 +468,7 @@ async fn a_fault_near_the_end_of_the_invocation_gets_a_response_in_time() {
             let setup = Setup { faults: vec![fault], call_timeout, ..Setup::default() };
             let function = Function::start_behind(setup).await.with_time_limit(time);
             let started = Instant::now();
-            let reply = ask_truly(&name, &function, &change()).await;
+            let reply = change_and_verify(&name, &function, &change()).await;
             assert!(started.elapsed() < time, "{name}: too late");
             assert_eq!(reply.status, status, "{name}: {reply:?}");
             assert_eq!(function.cognito.calls(Operation::ChangePassword), calls, "{name}");
@@ -540,7 +540,7 @@ fn no_sequence_of_faults_leads_to_a_false_response() {
             let call_timeout = Some(PATIENT);
             let setup = Setup { options, call_timeout, faults, ..Setup::default() };
             let function = Function::start_behind(setup).await.with_time_limit(TIME);
-            ask_truly(&name, &function, &change()).await;
+            change_and_verify(&name, &function, &change()).await;
             let calls = function.cognito.calls(Operation::ChangePassword);
             assert!(calls <= 3, "{name}: {calls} calls");
         });

@@ -125,8 +125,8 @@ fn bodies(function: &Function) -> Vec<Row> {
         ("base64 without its padding", STANDARD.encode("{}x").replace('=', "") + "A", MALFORMED),
         ("base64 of URLs", "-_-_".into(), MALFORMED),
         ("base64 in lines", format!("{}\n", STANDARD.encode("{}")), MALFORMED),
-        ("JSON said to be base64", change().to_string(), MALFORMED),
-        ("base64 that is sound", STANDARD.encode(change().to_string()), CHANGED),
+        ("JSON marked as base64", change().to_string(), MALFORMED),
+        ("valid base64", STANDARD.encode(change().to_string()), CHANGED),
     ];
     let base64 = bytes.chain(not_base64).map(|(name, body, expected)| {
         let event = edited(function, |event| {
@@ -154,12 +154,12 @@ fn tokens(function: &Function) -> Vec<Row> {
     let rows = [
         ("100 KB of one letter", "x".repeat(100_000), INVALID_TOKEN),
         ("100 KB of dots", ".".repeat(100_000), INVALID_TOKEN),
-        ("a sound token with 100 KB after it", sound.clone() + &"A".repeat(100_000), INVALID_TOKEN),
+        ("a valid token with 100 KB after it", sound.clone() + &"A".repeat(100_000), INVALID_TOKEN),
         ("a claim of 100 KB", mint("pad", "x".repeat(100_000).into()), INVALID_TOKEN),
         ("10,000 groups", mint("cognito:groups", vec!["g"; 10_000].into()), INVALID_TOKEN),
         ("a claim of 5 KB", mint("pad", "x".repeat(5_000).into()), CHANGED),
         (
-            "claims that nest deep",
+            "deeply nested claims",
             format!("{header}.{}.c2ln", part(&"[".repeat(9_000))),
             INVALID_TOKEN,
         ),
@@ -183,11 +183,11 @@ fn tokens(function: &Function) -> Vec<Row> {
             sound.replacen(sound.split('.').next().unwrap(), &part(r#"["RS256"]"#), 1),
             INVALID_TOKEN,
         ),
-        ("a claim unknown to us given twice", repeat_claim(sound), INVALID_TOKEN),
+        ("an unknown claim given twice", repeat_claim(sound), INVALID_TOKEN),
         ("nbf in an hour", mint("nbf", json!(in_an_hour())), INVALID_TOKEN),
         ("nbf an hour ago", mint("nbf", json!(in_an_hour() - 7200)), CHANGED),
         ("critical extensions", crit(json!(["b64"])), INVALID_TOKEN),
-        ("no critical extensions, said so", crit(json!([])), INVALID_TOKEN),
+        ("an empty list of critical extensions", crit(json!([])), INVALID_TOKEN),
         ("groups as text", mint("cognito:groups", json!("admins")), INVALID_TOKEN),
         ("groups as an object", mint("cognito:groups", json!({ "admins": true })), INVALID_TOKEN),
         ("groups with a number", mint("cognito:groups", json!(["admins", 7])), INVALID_TOKEN),
@@ -334,8 +334,8 @@ fn headers(function: &Function) -> Vec<Row> {
     apart["headers"]["Authorization"] = json!(other);
     let rows = vec![
         row("two tokens, as REST APIs send them", &rest, MISSING_TOKEN),
-        row("two tokens in two cases of letters", &cases, MISSING_TOKEN),
-        row("another token in the list than beside it", &apart, MISSING_TOKEN),
+        row("two tokens in headers whose names differ in case", &cases, MISSING_TOKEN),
+        row("a token in the list that differs from the single one", &apart, MISSING_TOKEN),
         header("authorization", json!("not-a-token"), MISSING_TOKEN),
         header("authorization", json!(format!("{0},{0}", function.token)), MISSING_TOKEN),
         header("authorization", json!(format!("Basic {}", function.token)), MISSING_TOKEN),
@@ -443,7 +443,7 @@ fn events(function: &Function) -> Vec<Row> {
         text("100,000 levels", &("[".repeat(100_000) + &"]".repeat(100_000)), MALFORMED),
     ];
     for (kind, event) in kinds(function) {
-        rows.push(row(&format!("{kind}, sound"), &event, CHANGED));
+        rows.push(row(&format!("{kind}, valid"), &event, CHANGED));
         let edits: [(&str, &str, Value); 7] = [
             ("no context", "requestContext", Value::Null),
             ("a list as the context", "requestContext", json!([])),
@@ -460,9 +460,9 @@ fn events(function: &Function) -> Vec<Row> {
         }
         let mut unused = event.clone();
         unused["extra"] = json!([[[[{}]]]]);
-        rows.push(row(&format!("{kind}, a field more"), &unused, CHANGED));
+        rows.push(row(&format!("{kind}, an additional field"), &unused, CHANGED));
         let again = event.to_string().replacen('{', r#"{"body":"{}","#, 1);
-        rows.push((format!("{kind}, a field twice"), again, MALFORMED));
+        rows.push((format!("{kind}, a repeated field"), again, MALFORMED));
     }
     rows
 }
