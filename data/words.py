@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes words/*.txt out of the packages that README.md names, all in this folder.
+"""Generates words/*.txt from the packages that README.md lists, all in this folder.
 
     npm pack @zxcvbn-ts/language-{en,pt-br}@4.1.1 @zxcvbn-ts/language-{fr,es-es}@4.1.2 \\
         @zxcvbn-ts/language-{de,it,pl}@3.0.2
@@ -25,20 +25,20 @@ PACKAGES = {
     "pl": "pl-3.0.2",
 }
 
-# How many of each list are kept. README.md says why not more.
+# The maximum number of entries from each list. README.md gives the reason.
 WORDS = 20_000
 GIVEN_NAMES = 4_000
 FAMILY_NAMES = 8_000
 
-# Words of web pages that the lists made from Wikipedia have in their hundreds of commonest.
+# Technical terms that rank high in the lists from Wikipedia.
 WEB = {"doc", "https", "http", "org", "url", "wiki", "www", "html", "isbn", "curid", "wikipedia"}
 
-# A short word turns up by chance in what is random, so only the commonest are words.
+# Short words occur in random text by chance, so only the most common ones are kept.
 SHORTEST = {2: 30, 3: 1_000}
 
 
 def folded(word):
-    """Each way to write the word in a to z: without accents, and as German and French do."""
+    """Returns the spellings of a word in a to z: without accents, and with umlauts as in German."""
     word = word.lower().replace("ł", "l").replace("ø", "o").replace("đ", "d").replace("ß", "ss")
     word = word.replace("æ", "ae").replace("œ", "oe")
     plain = "".join(c for c in unicodedata.normalize("NFD", word) if not unicodedata.combining(c))
@@ -48,7 +48,7 @@ def folded(word):
 
 
 def ranked(*lists):
-    """Lists in order of commonness as one: a word stands where the list that ranks it higher has it."""
+    """Merges lists that are sorted by frequency. A word gets the highest of its ranks."""
     return list(dict.fromkeys(w for w in itertools.chain.from_iterable(itertools.zip_longest(*lists)) if w))
 
 
@@ -63,7 +63,7 @@ def write(language, package):
     wikipedia = [w for w in wikipedia if w not in WEB]
     if language == "pl":
         known = set(common)
-        # Its words are cut at letters with accents: only what is a word elsewhere too is one.
+        # These words are cut off at accented letters, so only those in the other list are kept.
         wikipedia = [w for w in wikipedia if w in known]
     all_words = [w for w in ranked(common, wikipedia) if w.isalpha()]
     place = {w: i for i, w in enumerate(all_words)}
@@ -71,10 +71,10 @@ def write(language, package):
     def names(lists, most):
         lists = [l for l in lists if l]
         merged = ranked(*lists)
-        # An alphabetical list says nothing of commonness: the text in which the names stand does.
+        # An alphabetical list has no frequencies, so the names are sorted by their rank as words.
         if lists[0][:200] == sorted(lists[0][:200]):
             merged.sort(key=lambda n: place.get(n.lower(), len(place)))
-        # A language with a form for women and one for men has a list of each.
+        # A language with feminine and masculine forms has a list for each.
         return merged[: most * len(lists)]
 
     sections = {

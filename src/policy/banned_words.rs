@@ -1,6 +1,8 @@
 //! The organisation's banned words, and the score of a password that contains them.
 //!
 //! Words and passwords are compared in all their [`readings`].
+//!
+//! The scoring is that of Microsoft Entra Password Protection.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::normalize::{MIN_WORD, nfc, readings, secret};
 
-/// The longest banned word, in code points.
+/// The maximum length of a banned word, in code points.
 ///
 /// Source: Microsoft Entra Password Protection, custom banned passwords.
 const MAX_WORD: usize = 16;
@@ -24,20 +26,20 @@ pub(super) const MIN_POINTS: usize = 5;
 /// The organisation's banned words: its name, products and places.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BannedWords {
-    /// In all their [`readings`].
+    /// All [`readings`] of each word.
     words: BTreeSet<Vec<char>>,
 }
 
 /// An error in a list of banned words.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BannedWordError {
-    /// The list is too long to check quickly.
-    #[error("{0} banned words; there may be at most {MAX_WORDS}")]
+    /// Too many words to check quickly.
+    #[error("{0} banned words; the maximum is {MAX_WORDS}")]
     TooMany(usize),
-    /// A word so short that most passwords contain it, or too long for a word.
+    /// A word that is so short that many passwords contain it by chance, or too long.
     #[error("banned word `{word}` has {length} code points; it must have {MIN_WORD} to {MAX_WORD}")]
     Length {
-        /// The word as written in the file.
+        /// The word as it is written in the file.
         word: String,
         /// Its length after normalisation, in code points.
         length: usize,
@@ -45,7 +47,7 @@ pub enum BannedWordError {
 }
 
 impl BannedWords {
-    /// Reads the words of a policy file.
+    /// Reads the banned words of a policy file.
     pub(super) fn new(list: &[impl AsRef<str>]) -> Result<Self, BannedWordError> {
         if list.len() > MAX_WORDS {
             return Err(BannedWordError::TooMany(list.len()));
@@ -69,9 +71,9 @@ impl BannedWords {
         self.words.iter().map(Vec::as_slice)
     }
 
-    /// Scores a password: one point for each banned word in it, one for each character besides, in
-    /// the reading and the division that make the fewest; counted no further than
-    /// [`MIN_POINTS`].
+    /// Scores a password: one point for each banned word in it, and one for each other character. Of
+    /// all readings and divisions, the lowest score counts. Scores above [`MIN_POINTS`] are returned
+    /// as [`MIN_POINTS`].
     pub(super) fn points(&self, password: &str) -> usize {
         let points = |reading: &Zeroizing<String>| {
             self.fewest_points(&secret(reading.len(), reading.chars()))
@@ -79,10 +81,11 @@ impl BannedWords {
         readings(password).iter().map(points).min().unwrap_or(0)
     }
 
-    /// The fewest points to get through a text, place by place.
+    /// The lowest score of a text, found position by position.
     ///
-    /// Four words, each with a character added, reach no further than 4 × 17: from most places of an
-    /// ordinary password no word can save the score, and in a text of 69 none is looked for.
+    /// To score below five, at most four words, each with one character added, must cover the text:
+    /// at most 4 × 17 characters. Words are searched only at positions from which such a score is
+    /// still possible: at few positions of an ordinary password, and at none in a text of 69.
     fn fewest_points(&self, text: &[char]) -> usize {
         let mut points: Vec<usize> = (0..=text.len()).collect();
         for start in 0..text.len() {
@@ -100,15 +103,15 @@ impl BannedWords {
     }
 }
 
-/// The lengths of the parts, from the text's start, that are the word within one edit.
+/// The lengths of the prefixes of the text that equal the word within one edit.
 ///
-/// Two bounds keep the edit from finding words where there are none. At least [`MIN_WORD`] of the
-/// word's characters stand, so a word of four must be there in full. And a character added is within
-/// the word: one at its end is the next character, or Entra's own example `ContoS0Bl@nkf9!` would
-/// lose its `f` to `blank`, and with it the fifth point.
+/// Two conditions prevent false matches. At least [`MIN_WORD`] of the word's characters must match, so
+/// a word of four must match exactly. And an added character must be inside the word, because one at
+/// its end is simply the next character. Otherwise `blank` would match `Bl@nkf` in Entra's example
+/// `ContoS0Bl@nkf9!`, whose score would then be four instead of five.
 fn lengths_found(word: &[char], text: &[char]) -> impl Iterator<Item = usize> {
     let same = word.iter().zip(text).take_while(|(a, b)| a == b).count();
-    // The edit is where word and text part, or at the word's last character.
+    // The edit is at the first difference between word and text, or at the word's last character.
     let edit = same.min(word.len() - 1);
     let (from_edit, after_edit) = (&word[edit..], &word[edit + 1..]);
     let goes_on = |at: usize, part| text.get(at..).is_some_and(|rest| rest.starts_with(part));
@@ -121,7 +124,7 @@ fn lengths_found(word: &[char], text: &[char]) -> impl Iterator<Item = usize> {
         .filter_map(|(found, length)| found.then_some(length))
 }
 
-/// Prints the number of words and none of the words.
+/// Prints the number of words, but none of them.
 impl fmt::Debug for BannedWords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BannedWords({})", self.words.len())
@@ -139,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worked_examples_of_entra_have_entras_points() {
+    fn entras_worked_examples_get_the_documented_points() {
         // learn.microsoft.com/entra/identity/authentication/concept-password-ban-bad
         let entra = banned(&["contoso", "blank", "abcdef", "London", "Widget"]);
         for (password, points) in [
@@ -160,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_has_the_points_of_its_cheapest_division() {
+    fn a_password_gets_the_lowest_score_of_all_divisions() {
         let words =
             banned(&["contoso", "contosoblank", "blank", "ällan", "🔑🔒🔑🔒", "שלום", "L1on"]);
         for (password, points) in [
@@ -173,7 +176,7 @@ mod tests {
             ("contoso-blank-contoso", 3),
             ("blankcontosoblankcontoso", 3),
             ("correct horse battery staple", 5),
-            // Within one edit: changed, missing, added; first, within and last.
+            // One edit: a character changed, missing or added; at the start, inside, at the end.
             ("xontoso", 1),
             ("conxoso", 1),
             ("contosx", 1),
@@ -187,7 +190,7 @@ mod tests {
             // Two edits.
             ("conxosx", 5),
             ("contoos", 2),
-            // A word of four in full only.
+            // A word of four characters matches only in full.
             ("lion", 1),
             ("llon", 1),
             ("li0n", 1),
@@ -195,7 +198,7 @@ mod tests {
             ("lian", 4),
             ("lio", 3),
             ("liom-", 5),
-            // Beyond ASCII: an accent, apart or not, hides no word.
+            // Beyond ASCII: accents, combining or not, do not hide a word.
             ("ÄLLAN99", 3),
             ("āłłan99", 3),
             ("🔑🔒🔑🔒🔑🔑🔑", 4),
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn four_of_the_longest_words_are_refused_and_one_character_more_is_not() {
+    fn four_words_of_maximum_length_score_four_points_and_one_more_character_makes_five() {
         let word = "abcdefghijklmnop";
         let words = banned(&[word]);
         let longest = "abcdefgh-ijklmnop".repeat(4);
@@ -222,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_cannot_be_is_refused_by_its_word() {
+    fn a_word_of_invalid_length_and_more_than_1000_words_are_rejected() {
         let error = |words: &[String]| BannedWords::new(words).unwrap_err().to_string();
         for (word, length) in [("abc", 3), ("", 0), ("🔑🔑🔑", 3), ("abcdefghijklmnopq", 17)]
         {
@@ -230,10 +233,7 @@ mod tests {
                 format!("banned word `{word}` has {length} code points; it must have 4 to 16");
             assert_eq!(error(&["fine".to_owned(), word.to_owned()]), expected);
         }
-        assert_eq!(
-            error(&vec!["acme".to_owned(); 1001]),
-            "1001 banned words; there may be at most 1000"
-        );
+        assert_eq!(error(&vec!["acme".to_owned(); 1001]), "1001 banned words; the maximum is 1000");
         for list in [vec!["acme"; 1000], vec!["abcdefghijklmnop"], vec!["🔑🔑🔑🔑"], vec!["ßßßß"]]
         {
             assert!(BannedWords::new(&list).is_ok());
@@ -241,11 +241,11 @@ mod tests {
     }
 
     #[test]
-    fn no_word_is_printed() {
+    fn debug_output_contains_the_number_of_words_and_no_word() {
         assert_eq!(format!("{:?}", banned(&["contoso", "acme"])), "BannedWords(2)");
     }
 
-    /// The definition, without a thought for time.
+    /// The score by its definition, without regard to speed.
     fn naive_points(words: &[&str], text: &[char]) -> usize {
         let edited = |part: &[char], word: &str| {
             let (part, length) = (part.iter().collect::<String>(), word.chars().count());

@@ -1,5 +1,4 @@
-//! Characters as Cognito counts them: what it can have as a password, the character classes and the
-//! symbols.
+//! Cognito's rules on characters: valid passwords, character classes and symbols.
 
 use secrecy::ExposeSecret as _;
 
@@ -15,7 +14,7 @@ pub const COGNITO_MAX_LENGTH: usize = 256;
 /// Source: Amazon Cognito developer guide, "Adding user pool password requirements".
 pub const SYMBOLS: &str = r#"^$*.[]{}()?"!@#%&/\,><':;|_~`=+-"#;
 
-/// A kind of character that a policy can require, exactly as Cognito counts them.
+/// A class of characters that a policy can require, exactly as Cognito counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CharacterClass {
     /// `a` to `z`.
@@ -24,15 +23,15 @@ pub enum CharacterClass {
     Uppercase,
     /// `0` to `9`.
     Digit,
-    /// One of [`SYMBOLS`], or a space within the password.
+    /// One of [`SYMBOLS`], or a space that is neither first nor last.
     Symbol,
 }
 
 impl CharacterClass {
-    /// The four, in the order in which they are reported.
+    /// All four, in the order in which they are reported.
     pub const ALL: [Self; 4] = [Self::Lowercase, Self::Uppercase, Self::Digit, Self::Symbol];
 
-    /// Every character of this class, but for the space within a password.
+    /// Every character of this class except the space.
     #[must_use]
     pub fn members(self) -> &'static str {
         match self {
@@ -57,14 +56,14 @@ impl CharacterClass {
     }
 }
 
-/// Tells whether a user of Cognito can have this password. A change from a password that nobody can have
-/// is bound to fail, and would cost one of five tries an hour.
+/// Returns whether a Cognito user can have this password. A change from a previous password that no
+/// user can have always fails, and would cost the user one of five tries an hour.
 ///
-/// Only what is certain counts. Cognito requires the pattern `^[\S]+.*[\S]+$`, in which `\S` excludes white
-/// space of ASCII alone and `.` excludes the ends of lines, and at most [`COGNITO_MAX_LENGTH`] code
-/// points. The other control characters match, but no form can type them. Source: Amazon Cognito user
-/// pools API reference, `ChangePassword`, `PreviousPassword`, and the constraint that its
-/// `InvalidParameterException` names.
+/// Returns `false` only if that is certain. Cognito requires the pattern `^[\S]+.*[\S]+$`, in which
+/// `\S` excludes only ASCII white space and `.` excludes line ends, and at most [`COGNITO_MAX_LENGTH`]
+/// code points. The other control characters match the pattern, but no form can type them. Source:
+/// Amazon Cognito user pools API reference, `ChangePassword`, `PreviousPassword`, and the constraint
+/// in its `InvalidParameterException`.
 #[must_use]
 pub fn can_be_a_password(password: &Password) -> bool {
     let text = password.expose_secret();

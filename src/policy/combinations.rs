@@ -1,4 +1,4 @@
-//! The rules of users who are in several groups, built once and kept.
+//! A cache of the rules for users who are in several groups.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,32 +6,32 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::rules::Rules;
 
-/// The maximum number of combinations kept at the same time.
+/// The maximum number of cached combinations.
 ///
-/// That is every combination of six groups. A policy that names more has more combinations, but the
-/// users of one pool belong to few of them. Without a bound, a client that forges tokens could fill
-/// the memory with one combination after another. The rules of a combination take at most 0.3 MB,
-/// when they ban 1,000 words, so 64 take at most 17 MB of the 128 MB of the smallest function.
+/// Six groups have 64 combinations. A policy with more groups has more of them, but the users of one
+/// pool belong to few. Without a limit, a client that forges tokens could fill the memory with one
+/// combination after another. The rules of a combination take at most 0.3 MB, with 1,000 banned words,
+/// so 64 take at most 17 MB of the 128 MB of the smallest function.
 const MAX_COMBINATIONS: usize = 64;
 
 /// The rules of each combination of groups that users have had so far.
 ///
-/// The keys are names in the policy, not in a token, and no secret gets in here.
+/// The keys are group names from the policy, not from a token. Nothing in the cache is secret.
 #[derive(Clone, Default)]
 pub(super) struct Combinations(Arc<Mutex<BTreeMap<BTreeSet<String>, Arc<Rules>>>>);
 
 impl Combinations {
-    /// Returns the rules of a combination, and builds them if they are not kept.
+    /// Returns the rules of a combination, and builds them if they are not cached.
     ///
-    /// They are built under the lock, so that concurrent invocations that need the same rules build
-    /// them once. When no room is left, all are dropped. A flood of unusual combinations then makes
-    /// the usual ones be built again from time to time, but never shuts them out.
+    /// The build holds the lock, so that concurrent invocations that need the same rules build them
+    /// once. A full cache is emptied: a flood of unusual combinations then forces the usual ones to
+    /// be rebuilt from time to time, but cannot keep them out.
     pub(super) fn get_or_build(
         &self,
         groups: BTreeSet<String>,
         build: impl FnOnce() -> Rules,
     ) -> Arc<Rules> {
-        // A panic within `build` leaves the map as it was.
+        // A panic in `build` leaves the map unchanged.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(rules) = kept.get(&groups) {
             return Arc::clone(rules);
@@ -45,7 +45,7 @@ impl Combinations {
     }
 }
 
-/// Prints none of the rules: the policy prints those of each group.
+/// Does not print the rules: the policy prints those of each group.
 impl fmt::Debug for Combinations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Combinations").finish_non_exhaustive()
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_combinations_are_kept_than_the_bound_allows() {
+    fn the_cache_never_exceeds_its_maximum() {
         let combinations = Combinations::default();
         for number in 0..1_000 {
             let built = combinations.get_or_build(combination(number), rules);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn invocations_at_the_same_time_share_one_build() {
+    fn concurrent_invocations_share_one_build() {
         let combinations = Combinations::default();
         let builds = Mutex::new(0);
         thread::scope(|scope| {
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_during_a_build_stops_no_later_one() {
+    fn after_a_panic_during_a_build_later_builds_succeed() {
         let combinations = Combinations::default();
         let panic = || combinations.get_or_build(combination(0), || panic!("on purpose"));
         assert!(catch_unwind(AssertUnwindSafe(panic)).is_err());

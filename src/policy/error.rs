@@ -1,17 +1,17 @@
-//! The errors of a policy file.
+//! The errors that a policy file can contain.
 
 use thiserror::Error;
 
 use super::banned_words::BannedWordError;
 
-/// An error in a policy file, with the name of the key at fault.
+/// An error in a policy file, with the name of the invalid key.
 #[derive(Debug, Error)]
 pub enum PolicyError {
     /// Invalid TOML, an unknown key, or a value of the wrong type.
     #[error("{0}")]
     Syntax(#[from] toml::de::Error),
     /// Neither the file nor a profile sets the minimum length.
-    #[error("`length.min` is not set, and there is no `profile` that sets it")]
+    #[error("`length.min` is not set, neither by the file nor by a `profile`")]
     NoMinimum,
     /// A number outside its range.
     #[error("`{key}` is {value}; it must be from {min} to {max}")]
@@ -36,7 +36,7 @@ pub enum PolicyError {
         max: f64,
     },
     /// The policy requires more characters than the longest password has.
-    #[error("`{place}characters` asks for {required} characters, and `length.max` is {max}")]
+    #[error("`{place}characters` requires {required} characters, but `length.max` is {max}")]
     Unsatisfiable {
         /// The prefix of the group's keys, such as `groups.admins.`; empty for the base policy.
         place: String,
@@ -55,9 +55,9 @@ pub enum PolicyError {
         /// The key within the group.
         key: &'static str,
     },
-    /// An address to which no part of a password's digest may be sent.
+    /// An address to which no part of a password's hash may be sent.
     ///
-    /// The address is not printed, since it may contain credentials.
+    /// The address is not printed, because it may contain credentials.
     #[error(
         "`{key}` must be an https URL without a user name, a query or a fragment; http is allowed \
          only for localhost, 127.0.0.0/8 and [::1]"
@@ -66,13 +66,13 @@ pub enum PolicyError {
         /// The key's full name.
         key: String,
     },
-    /// Two breach services: for a user in the groups of both, only one would be asked.
+    /// Two breach services: a user in the groups of both would be checked against only one.
     #[error(
-        "`{key}` is not the same service as `{other}`; a policy uses one breach service, which is \
-         Pwned Passwords where none is named"
+        "`{key}` is not the same service as `{other}`; all breach checks of a policy use one service, \
+         by default Pwned Passwords"
     )]
     TwoServices {
-        /// The full name of the key at fault.
+        /// The full name of the key that sets the second service.
         key: String,
         /// The full name of the first key that sets another service.
         other: String,

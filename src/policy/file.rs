@@ -1,4 +1,4 @@
-//! The policy file: TOML in, the settings of everybody and of each group out.
+//! The policy file: parses TOML into the base settings and the settings of each group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +20,7 @@ struct PolicyFile {
     profile: Option<Profile>,
     #[serde(default)]
     groups: BTreeMap<String, Tables>,
-    // Not `flatten`ed, which would lose `deny_unknown_fields`.
+    // Not `#[serde(flatten)]`, which does not work with `deny_unknown_fields`.
     #[serde(default)]
     length: Length,
     #[serde(default)]
@@ -37,7 +37,7 @@ struct PolicyFile {
     breaches: Breaches,
 }
 
-/// The tables that a group and the file itself can set.
+/// The tables of a group. The file itself has the same ones.
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Tables {
@@ -108,7 +108,7 @@ struct Breaches {
     on_failure: Option<OnFailure>,
 }
 
-/// The settings of everybody, and of each group that has settings of its own.
+/// The base settings, and those of each group.
 #[derive(Debug)]
 pub(super) struct ParsedFile {
     pub(super) base: Settings,
@@ -150,7 +150,7 @@ impl ParsedFile {
     }
 }
 
-/// Rejects a second breach service: for a user in the groups of both, only one would be asked.
+/// Rejects a second breach service: a user in the groups of both would be checked against only one.
 fn check_one_service(
     base: &Breaches,
     groups: &BTreeMap<String, Tables>,
@@ -169,7 +169,7 @@ fn check_one_service(
 }
 
 impl Tables {
-    /// These tables' settings, and the base's for each key that they do not set.
+    /// Returns the settings of these tables, with the base's value for each key that they do not set.
     ///
     /// `place` is the prefix of the tables' keys.
     fn over(self, base: Settings, place: &str) -> Result<Settings, PolicyError> {
@@ -216,9 +216,9 @@ impl StrengthTable {
 }
 
 impl Breaches {
-    /// This table, with the base's value for each key that it does not set.
+    /// Returns this table, with the base's value for each key that it does not set.
     ///
-    /// A group that turns the check on inherits the keys of a base that leaves it off.
+    /// A group that turns the check on inherits the base's other keys, even if the base leaves it off.
     fn or(self, base: &Self) -> Self {
         let Self { check, endpoint, threshold, timeout_ms, on_failure } = self;
         Self {
@@ -234,15 +234,16 @@ impl Breaches {
         self.check.unwrap_or(false)
     }
 
-    /// The service that this table names, or that it uses without naming one.
+    /// The service that this table names, or the default service if the check is on; else `None`.
     fn service(&self) -> Option<&str> {
         let default = self.is_on().then_some(DEFAULT_ENDPOINT);
         self.endpoint.as_deref().or(default).map(|service| service.trim_end_matches('/'))
     }
 
-    /// The settings of the check; none where it is off.
+    /// Returns the settings of the check; `None` if it is off.
     ///
-    /// Values are validated even then, so that turning the check on reveals no old mistake.
+    /// Values are validated even if the check is off, so that turning it on cannot fail because of
+    /// an old mistake.
     fn settings(self, place: &str) -> Result<Option<BreachSettings>, PolicyError> {
         let key = |name: &str| format!("{place}breaches.{name}");
         let endpoint = self.service().unwrap_or(DEFAULT_ENDPOINT).to_owned();
@@ -266,14 +267,14 @@ impl Breaches {
     }
 }
 
-/// Whether a breach service may be called at this address.
+/// Returns whether a breach service may be called at this address.
 ///
-/// Over plain HTTP, anyone on the network path could read the digits that are sent, and answer that
-/// no password is breached. Loopback traffic does not leave the machine.
+/// Over plain HTTP, anyone on the network path could read the digits that are sent, and forge a
+/// response that no password is breached. Loopback traffic does not leave the machine.
 fn is_allowed(endpoint: &str) -> bool {
     let Ok(url) = endpoint.parse::<Uri>() else { return false };
     let has_user = url.authority().is_some_and(|authority| authority.as_str().contains('@'));
-    // `/range/` is appended to this text, and would become part of a query or a fragment.
+    // `/range/` is appended to the endpoint, and would become part of a query or a fragment.
     is_private(&url) && !has_user && !endpoint.contains(['?', '#'])
 }
 
@@ -295,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn each_key_sets_its_own_rule_and_no_other() {
+    fn each_key_turns_on_its_own_rule_and_no_other() {
         let always = [
             ("too_short", json!({ "minLength": 1 })),
             ("too_long", json!({ "maxLength": 256 })),
@@ -358,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_policy_is_rejected_with_the_key_at_fault() {
+    fn an_invalid_policy_is_rejected_with_the_name_of_the_invalid_key() {
         let cases = [
             ("", "`length.min` is not set"),
             ("[length]\nmin = 0", "`length.min` is not set"),
@@ -388,9 +389,9 @@ mod tests {
             ),
             (
                 "[length]\nmin = 1\nmax = 3\n[characters]\ndigit = 2\nsymbol = 2",
-                "asks for 4 characters",
+                "requires 4 characters",
             ),
-            ("[length]\nmin = 1\nmax = 3\n[characters]\nclasses = 4", "asks for 4 characters"),
+            ("[length]\nmin = 1\nmax = 3\n[characters]\nclasses = 4", "requires 4 characters"),
             ("[length]\nmin = 8\n[previous]\nmin_distance = 257", "`previous.min_distance` is 257"),
             ("[length]\nmin = 8\n[words]\npersonal = [\"age\"]", "unknown attribute `age`"),
             (
@@ -429,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_can_be_stricter_and_never_looser() {
+    fn a_group_with_a_stricter_setting_is_accepted_and_with_a_looser_one_rejected() {
         let base = "
             [length]
             min = 8
@@ -499,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_timeout_is_stricter_where_a_failed_check_allows_the_change() {
+    fn a_longer_timeout_is_stricter_if_a_failed_check_allows_the_change() {
         let group = |lines: &str| {
             let base = "length.min = 8\nbreaches.check = true\n[groups.a.breaches]\n";
             ParsedFile::read(&format!("{base}{lines}"))
@@ -513,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_that_checks_breaches_inherits_what_the_base_sets_for_the_check() {
+    fn a_group_that_turns_the_breach_check_on_inherits_the_bases_settings_for_it() {
         let text = "
             [length]
             min = 8
@@ -537,7 +538,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_with_two_breach_services_is_rejected_with_the_key() {
+    fn a_policy_with_two_breach_services_is_rejected_with_the_name_of_the_key() {
         let one = "breaches.endpoint = \"https://one.example\"\n";
         let checks = "breaches.check = true\n";
         let a = "[groups.a]\nbreaches.check = true\nbreaches.endpoint = \"https://one.example/\"\n";
@@ -561,7 +562,7 @@ mod tests {
     }
 
     #[test]
-    fn the_breach_service_is_called_over_https_except_on_loopback() {
+    fn a_breach_service_must_use_https_except_on_loopback() {
         let read = |place: &str, endpoint: &str| {
             let text = format!("length.min = 8\n{place}breaches.endpoint = \"{endpoint}\"");
             ParsedFile::read(&text)
@@ -613,7 +614,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_is_overridden_by_the_keys_beside_it() {
+    fn keys_in_the_file_override_the_profile() {
         let nist = base("profile = \"nist-800-63b-4\"");
         assert_eq!((nist.min_length, nist.max_length), (15, 256));
         let blocklist = [
@@ -640,7 +641,7 @@ mod tests {
                 "same_as_previous"
             ]
         );
-        // Users who sign in with an e-mail address or a phone number have a UUID for a user name.
+        // Users who sign in with an e-mail address or a phone number have a UUID as their user name.
         for profile in ["nist-800-63b-4", "asvs-5"] {
             let settings = base(&format!("profile = \"{profile}\""));
             assert_eq!(json!(settings.personal), json!(["username", "email", "phone_number"]));

@@ -1,7 +1,7 @@
-//! Characters that lock a user out, because another device types them differently or not at all.
+//! Characters that can lock a user out, because other devices type them differently or not at all.
 //!
-//! Cognito compares passwords byte for byte, and the function sends them on as they are. So a password
-//! with such a character may be right on the phone that set it and wrong on the next computer.
+//! Cognito compares passwords byte for byte, and the function forwards them unchanged. So a password
+//! with such a character may work on the phone that set it and fail on a computer.
 
 use std::collections::BTreeSet;
 use std::iter;
@@ -15,26 +15,27 @@ use super::normalize::{is_virama, secret};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HardToType {
-    /// A control character, or a separator of lines or paragraphs.
+    /// A control character, or a line or paragraph separator.
     Control,
-    /// A character at either end that nobody sees, also one that sets the direction of text.
+    /// An invisible character at either end, including text direction marks.
     InvisibleEnd,
-    /// A character within that nobody sees.
+    /// An invisible character elsewhere.
     Invisible,
-    /// A character that sets the direction of text.
+    /// A text direction mark elsewhere.
     BidirectionalMark,
-    /// A space other than that of the space bar, such as a no-break space.
+    /// A space other than the space bar's, such as a no-break space.
     OddSpace,
-    /// A quote, dash or ellipsis that phones put in place of a typed one.
+    /// A quote, dash or ellipsis that phones substitute for a typed one.
     SmartPunctuation,
-    /// Another form of usual characters, such as full-width letters and ligatures.
+    /// A special form of a common character, such as a full-width letter or a ligature.
     CompatibilityForm,
-    /// A letter or sign whose accents are not typed the usual way: the text is not in NFC.
+    /// A character in an unusual encoding, such as a letter with a combining accent: the text is not
+    /// in NFC.
     NotNfc,
 }
 
 impl HardToType {
-    /// The kinds that no form can type: refused by every policy.
+    /// The kinds that no form can type. Every policy rejects them.
     pub const ALWAYS: &[Self] = &[Self::Control, Self::InvisibleEnd];
 
     /// Every kind.
@@ -49,7 +50,7 @@ impl HardToType {
         Self::NotNfc,
     ];
 
-    /// The key of the message that names the kind.
+    /// The message key of this kind's name.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Control => "hard_to_type.kinds.control",
@@ -71,12 +72,13 @@ const EMOJI_STYLE: char = '\u{fe0f}';
 const BLACK_FLAG: char = '\u{1f3f4}';
 const CANCEL_TAG: char = '\u{e007f}';
 
-/// The most tags of an emoji, such as the flag of England: five for the country, one at the end.
+/// The maximum number of tags in an emoji, such as the flag of England: five for the country and one
+/// at the end.
 ///
 /// Source: Unicode Technical Standard #51, `emoji-sequences.txt`.
 const MAX_TAGS: usize = 6;
 
-/// The kinds of characters in a password, as it is sent, that are hard to type; `form` is its
+/// The kinds of hard-to-type characters in a password as sent. `form` is the password in
 /// [`nfc`](super::normalize::nfc).
 pub(super) fn found_in(sent: &str, form: &str) -> BTreeSet<HardToType> {
     let text = secret(sent.len(), sent.chars());
@@ -88,7 +90,7 @@ pub(super) fn found_in(sent: &str, form: &str) -> BTreeSet<HardToType> {
     found
 }
 
-/// The kind of one character between what is before and after it; none if it is easy to type.
+/// The kind of one character, given the text before and after it; `None` if it is easy to type.
 fn kind(before: &[char], c: char, after: &[char]) -> Option<HardToType> {
     if matches!(c, ' '..='~') {
         return None;
@@ -118,8 +120,8 @@ fn is_bidirectional_mark(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Unicode's `Default_Ignorable_Code_Point`, and others without a shape: annotations, the object
-/// replacement character that dictation leaves behind, and the blank Braille pattern.
+/// Unicode's `Default_Ignorable_Code_Point`, and other characters without a visible shape: annotations,
+/// the object replacement character that dictation leaves behind, and the blank Braille pattern.
 ///
 /// Source: Unicode Character Database, `DerivedCoreProperties.txt`.
 fn is_invisible(c: char) -> bool {
@@ -133,8 +135,8 @@ fn is_invisible(c: char) -> bool {
     )
 }
 
-/// Whether an invisible character belongs to what is before it: a joiner, a variation selector, or a
-/// tag, where the writing system has one.
+/// Returns whether an invisible character has its regular use after the text before it: a joiner, a
+/// variation selector or a tag.
 fn is_part_of(before: &[char], c: char, after: &[char]) -> bool {
     let Some(&previous) = before.last() else { return false };
     let next = after.first().copied();
@@ -142,7 +144,7 @@ fn is_part_of(before: &[char], c: char, after: &[char]) -> bool {
         ZERO_WIDTH_NON_JOINER => {
             is_virama(previous) || is_arabic(previous) && next.is_some_and(is_arabic)
         }
-        // Bengali and Sinhala have it before the virama too.
+        // In Bengali and Sinhala, it can also precede the virama.
         ZERO_WIDTH_JOINER => {
             is_virama(previous)
                 || previous.is_alphabetic() && next.is_some_and(is_virama)
@@ -151,7 +153,7 @@ fn is_part_of(before: &[char], c: char, after: &[char]) -> bool {
         TEXT_STYLE | EMOJI_STYLE => {
             is_pictograph(previous) || matches!(previous, '0'..='9' | '#' | '*')
         }
-        // The other variation selectors choose a shape of an ideograph, a symbol, or a letter.
+        // The other variation selectors choose the shape of an ideograph, symbol or letter.
         '\u{180b}'..='\u{180d}'
         | '\u{180f}'
         | '\u{fe00}'..='\u{fe0d}'
@@ -170,25 +172,25 @@ fn is_part_of(before: &[char], c: char, after: &[char]) -> bool {
     }
 }
 
-/// Whether a letter or mark is of the Arabic script, in which a non-joiner parts the words of Persian
-/// compounds, such as می‌خواهم.
+/// Returns whether a letter or mark belongs to the Arabic script, in which a non-joiner separates the
+/// parts of Persian compounds, such as می‌خواهم.
 fn is_arabic(c: char) -> bool {
     let is_in_block =
         matches!(c, '\u{600}'..='\u{6ff}' | '\u{750}'..='\u{77f}' | '\u{870}'..='\u{8ff}');
     is_in_block && c.is_alphabetic()
 }
 
-/// Whether an emoji ends here to which a joiner can add another: a pictograph, perhaps with a style or
-/// a tag.
+/// Returns whether the text ends with an emoji that a joiner can follow: a pictograph, optionally with
+/// a style or tags.
 fn ends_pictograph(text: &[char]) -> bool {
     let last = text.iter().rev().find(|c| !matches!(**c, EMOJI_STYLE) && !is_tag(**c));
     last.is_some_and(|c| is_pictograph(*c))
 }
 
-/// The blocks and characters that have Unicode's `Extended_Pictographic` characters.
+/// The blocks and characters that contain Unicode's `Extended_Pictographic` characters.
 ///
-/// They have others too, which does no harm: only a joiner or a style beside one of them passes for
-/// part of an emoji. Source: Unicode Character Database, `emoji-data.txt`.
+/// The blocks contain other characters too. The only effect is that a joiner or a style next to one
+/// of those counts as part of an emoji. Source: Unicode Character Database, `emoji-data.txt`.
 fn is_pictograph(c: char) -> bool {
     matches!(
         c,
@@ -203,8 +205,8 @@ fn is_tag(c: char) -> bool {
     matches!(c, '\u{e0020}'..='\u{e007f}')
 }
 
-/// Whether Normalization Form KC, which makes different forms of a character one, has another for it
-/// than NFC has.
+/// Returns whether Normalization Form KC, which unifies the forms of a character, changes a character
+/// that NFC leaves as it is.
 fn is_compatibility_form(c: char) -> bool {
     let mut bytes = [0; 4];
     let text = &*c.encode_utf8(&mut bytes);
@@ -212,23 +214,23 @@ fn is_compatibility_form(c: char) -> bool {
         && !ComposingNormalizerBorrowed::new_nfkc().is_normalized(text)
 }
 
-/// Compatibility characters that are keys of national keyboards, and so no other form of a key.
+/// Compatibility characters that have keys on national keyboards, and so are easy to type.
 fn is_key(c: char) -> bool {
     matches!(
         c,
-        // ² ³ µ ª º ½ ´ ¨ and the like, in western Europe.
+        // ² ³ µ ª º ½ ´ ¨ and others, in western Europe.
         '\u{a0}'..='\u{ff}'
         // ˘ ˙ ˚ ˛ ˜ ˝, in central Europe, and the Greek tonos.
         | '\u{2d8}'..='\u{2dd}' | '\u{384}'
-        // The Armenian and, the Thai and Lao vowel am, two Lao letters.
+        // The Armenian ligature և, the Thai and Lao vowel am, two Lao letters.
         | '\u{587}' | '\u{e33}' | '\u{eb3}' | '\u{edc}' | '\u{edd}'
-        // № on Russian keyboards; the letters of Korean, one by one.
+        // № on Russian keyboards; single Korean letters.
         | '\u{2116}' | '\u{3131}'..='\u{318e}'
     )
 }
 
-/// Whether a compatibility character is an emoji: 🈁 and its like always, others, such as ™️, where a
-/// style says so.
+/// Returns whether a compatibility character is an emoji: 🈁 and similar ones always are, and others,
+/// such as ™️, are if an emoji style follows.
 fn is_emoji(c: char, after: &[char]) -> bool {
     matches!(c, '\u{1f200}'..='\u{1f265}')
         || is_pictograph(c) && after.first() == Some(&EMOJI_STYLE)
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lists_of_characters_are_those_of_unicode() {
+    fn the_lists_of_characters_match_unicodes_properties() {
         let bidirectional = CodePointSetData::new::<BidiControl>();
         let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
         let emoji = CodePointSetData::new::<Emoji>();
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_found() {
+    fn each_kind_of_hard_to_type_character_is_found() {
         for (kind, texts) in [
             (
                 Control,
@@ -335,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_marks_and_symbols_of_every_keyboard_pass() {
+    fn letters_marks_and_symbols_of_national_keyboards_pass() {
         for text in [
             "",
             "Correct horse, 7 batteries: ~!",
@@ -354,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_non_joiner_passes_between_persian_letters_and_after_a_virama_only() {
+    fn a_non_joiner_passes_only_between_persian_letters_and_after_a_virama() {
         for text in ["می‌خواهم", "کتاب‌ها", "نمی‌دانم۱۲", "क्‌ष", "ര്‍", "അവന്‍"]
         {
             assert_kinds(text, &[]);
@@ -373,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_joiner_passes_beside_a_virama_and_within_an_emoji_only() {
+    fn a_joiner_passes_only_next_to_a_virama_and_inside_an_emoji() {
         for text in ["क्‍ष", "ශ්‍රී ලංකා", "র‍্যাব", "👩‍💻", "👨‍👩‍👧‍👦", "👩🏽‍🚀", "🏳️‍🌈", "❤️‍🔥", "🏴‍☠️", "🧑‍⚕️"]
         {
             assert_kinds(text, &[]);
@@ -392,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn variation_selectors_and_tags_pass_after_what_they_belong_to() {
+    fn variation_selectors_and_tags_pass_only_after_a_matching_character() {
         for text in [
             "❤️",
             "☎︎",
@@ -421,7 +423,7 @@ mod tests {
         ] {
             assert_kinds(text, &[Invisible]);
         }
-        // Tags without a flag, without an end, and too many.
+        // Tags without a flag, without the cancel tag, and too many.
         for text in [
             "a\u{e0067}\u{e007f}b",
             "🏴\u{e0067}\u{e0062}b",
@@ -444,7 +446,7 @@ mod tests {
         }
 
         #[test]
-        fn no_unicode_text_hides_a_control_character(before in "\\PC{0,20}", after in "\\PC{0,20}") {
+        fn a_control_character_is_found_in_any_text(before in "\\PC{0,20}", after in "\\PC{0,20}") {
             let text = [&before, "\u{1}", &after].concat();
             prop_assert!(found_in(&text).contains(&Control));
         }

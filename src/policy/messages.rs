@@ -1,19 +1,20 @@
 //! The texts that users read: a catalogue for each language, in `messages/`.
 //!
-//! A catalogue is TOML: one key and one text in double quotes a line, without escapes, so that a text is
-//! found by a scan of the lines and nothing is parsed at the start. Keys begin with the code of a rule.
-//! `rule` is the instruction for a checklist, `rule_one` the same where its number is 1, and `violation`
-//! says what is wrong and what to do next; in it, `{rule}` stands for the instruction. No text blames the
-//! user. All catalogues have the same keys, and each text the same placeholders, which are names of `params`.
+//! A catalogue is TOML with one key and one quoted text per line, without escapes: a scan of the lines
+//! finds a text, and nothing is parsed at start-up. Keys begin with the code of a rule. `rule` is the
+//! instruction for a checklist, and `rule_one` replaces it if the rule's number is 1. `violation` states
+//! what is wrong and what to do next; its placeholder `{rule}` is the instruction. No text blames the
+//! user. All catalogues have the same keys, and a text has the same placeholders in each of them; the
+//! others are names of `params`.
 
 use crate::language::Language;
 
-/// The text of a key. Tests prove that each catalogue has each key.
+/// The text of a key. Tests check that every catalogue has every key.
 pub(super) fn text(language: Language, key: &str) -> &'static str {
     find(language, key).unwrap_or_default()
 }
 
-/// The text of a key; none if the catalogue lacks it.
+/// The text of a key; `None` if the catalogue lacks it.
 fn find(language: Language, key: &str) -> Option<&'static str> {
     catalogue(language).lines().find_map(|line| {
         let text = line.strip_prefix(key)?.strip_prefix(" = \"")?;
@@ -21,7 +22,7 @@ fn find(language: Language, key: &str) -> Option<&'static str> {
     })
 }
 
-/// A text with each placeholder, without its braces, replaced by what `value` returns for it.
+/// Replaces each placeholder of a text by the value that `value` returns for its name.
 pub(super) fn fill(text: &str, value: impl Fn(&str) -> String) -> String {
     let mut filled = String::with_capacity(2 * text.len());
     let mut rest = text;
@@ -54,7 +55,7 @@ mod tests {
     use super::*;
     use crate::policy::Rule;
 
-    /// The texts of a catalogue as TOML has them, with the dots of their keys.
+    /// The texts of a catalogue as a TOML parser reads them, by their dotted keys.
     fn texts(language: Language) -> BTreeMap<String, String> {
         fn flatten(prefix: &str, table: toml::Table, texts: &mut BTreeMap<String, String>) {
             for (name, value) in table {
@@ -114,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_filled_with_a_value_for_each_placeholder() {
+    fn fill_replaces_each_placeholder_by_its_value() {
         let value = |name: &str| name.to_uppercase();
         for (text, expected) in [("a", "a"), ("{a}", "A"), ("a {b}, {c}.", "a B, C."), ("{", "")] {
             assert_eq!(fill(text, value), expected);

@@ -1,12 +1,12 @@
-//! The organisation's password policy: a list of rules, read from TOML, checked all at once.
+//! The organisation's password policy: a list of rules, read from TOML and checked together.
 //!
-//! A [`Rule`] is the one source of its code, its parameters, its message and its check, so what
-//! `GET /password-policy` describes cannot drift from what is enforced. Every length is in Unicode
+//! A [`Rule`] is the only source of its code, parameters, message and check, so
+//! `GET /password-policy` always describes the rules that are enforced. Every length is in Unicode
 //! code points.
 //!
-//! The policy knows Cognito's limits, character classes and attribute names, and it holds the
-//! settings of the breach check. It makes no network call and waits for nothing:
-//! [`crate::change_password`] fetches the user's attributes and queries the breach service.
+//! This module defines Cognito's limits, character classes and attribute names, and the settings of
+//! the breach check. It makes no network call: [`crate::change_password`] fetches the user's
+//! attributes and queries the breach service.
 
 mod banned_words;
 mod characters;
@@ -38,12 +38,12 @@ pub use rule::{PoolRequirement, Rule, Violation};
 pub use rules::Rules;
 pub use settings::{BreachSettings, OnFailure};
 
-/// What everybody must keep, and what the members of some groups must keep.
+/// The rules for everybody, and the stricter rules for the members of some groups.
 #[derive(Debug, Clone)]
 pub struct Policy {
     base: Arc<Rules>,
     groups: BTreeMap<String, Arc<Rules>>,
-    /// What all groups ask for together.
+    /// The rules for a member of all groups.
     strictest: Arc<Rules>,
     combinations: Combinations,
 }
@@ -53,9 +53,9 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PolicyError`] with the key's name: unknown, missing, of a wrong type, out of range, looser
-    /// for a group than for everybody, in conflict with another group's, or such that no password
-    /// could satisfy it.
+    /// [`PolicyError`] with the name of a key that is unknown or missing, has a value of the wrong
+    /// type or out of range, is looser for a group than for everybody, conflicts with another group,
+    /// or makes a rule that no password can satisfy.
     pub fn from_toml(text: &str) -> Result<Self, PolicyError> {
         let ParsedFile { base, groups } = ParsedFile::read(text)?;
         let strictest = groups.values().fold(base.clone(), |all, group| all.and(group));
@@ -75,16 +75,16 @@ impl Policy {
         &self.base
     }
 
-    /// The groups that have rules of their own, by name.
+    /// The groups with rules of their own, by name.
     pub fn groups(&self) -> impl Iterator<Item = (&str, &Rules)> {
         self.groups.iter().map(|(name, rules)| (name.as_str(), &**rules))
     }
 
     /// The rules for a member of these Cognito groups: the strictest value of each key.
     ///
-    /// A token may name a group thousands of times, and groups that are unknown to the policy. The
-    /// list is first reduced to the set of groups that the policy names, and the rules of each set
-    /// are built once.
+    /// A token may name a group thousands of times, and may name groups that are not in the policy.
+    /// So the list is first reduced to the set of groups in the policy. The rules of each set are
+    /// built once.
     #[must_use]
     pub fn for_groups(&self, groups: &[String]) -> Arc<Rules> {
         let named: BTreeMap<_, _> =
@@ -97,7 +97,7 @@ impl Policy {
         self.combinations.get_or_build(named.keys().copied().cloned().collect(), || {
             let first = first.settings().clone();
             let all = each.fold(first, |all, group| all.and(group.settings()));
-            // All groups together were found sound at the start, so any of them together are.
+            // `from_toml` has checked all groups together, so any combination of them is valid.
             Rules::new(all).unwrap_or_else(|_| Rules::clone(&self.strictest))
         })
     }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_guesses_knows_the_users_words_and_no_banned_one() {
+    fn the_estimate_of_guesses_counts_the_users_words_and_ignores_banned_words() {
         let with = |more: &str| Policy::from_toml(&format!("length.min = 8\n{more}")).unwrap();
         let (bare, bans) = (with(""), with("words.banned = [\"zyxomvqa\"]"));
         let password = Password::from("zyxomvqa-2026!");
@@ -170,14 +170,14 @@ mod tests {
         assert_eq!(
             guesses(&bare, &nobody).to_bits(),
             guesses(&bans, &nobody).to_bits(),
-            "banned words must not show"
+            "the estimate must not reveal banned words"
         );
         let user = PersonalWords::new([(PersonalAttribute::UserName, "zyxomvqa")]);
         assert!(guesses(&bare, &user) + 2.0 < guesses(&bare, &nobody));
     }
 
     #[test]
-    fn an_invalid_banned_word_is_rejected_with_its_key() {
+    fn an_invalid_banned_word_is_rejected_with_the_name_of_its_key() {
         assert_rejected("[length]\nmin = 8\n[words]\nbanned = [\"abc\"]", "`words.banned`");
     }
 

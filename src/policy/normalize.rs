@@ -1,5 +1,5 @@
-//! A text in one form: Unicode's Normalization Form C, and what a person reads, with case, width,
-//! accents and look-alikes made one.
+//! Normal forms of a text: Unicode's Normalization Form C, and forms without case, width, accents and
+//! look-alikes.
 
 use icu_normalizer::properties::{
     CanonicalCombiningClassMapBorrowed, CanonicalCompositionBorrowed,
@@ -7,36 +7,37 @@ use icu_normalizer::properties::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-/// The shortest word that is found in a password, in code points.
+/// The minimum length of a word that is searched for in a password, in code points.
 ///
-/// Source: Microsoft Entra Password Protection, both the shortest term of a custom list and the
-/// shortest name that is looked for as a part.
+/// Source: Microsoft Entra Password Protection: the minimum length of a custom banned word, and of a
+/// name that is searched for as a substring.
 pub(super) const MIN_WORD: usize = 4;
 
 /// The longest canonical decomposition of one code point, in code points.
 const MAX_DECOMPOSITION: usize = 4;
 
-/// Unicode's canonical combining class of marks such as accents: 0 for a letter or a symbol.
+/// Unicode's canonical combining class: 0 for letters and symbols, mostly not 0 for marks such as
+/// accents.
 const COMBINING_CLASS: CanonicalCombiningClassMapBorrowed<'static> =
     CanonicalCombiningClassMapBorrowed::new();
 
 /// The canonical combining class of a virama, which suppresses an Indic consonant's vowel.
 const VIRAMA: u8 = 9;
 
-/// The text in Unicode's Normalization Form C: with `é` as one code point, however it was typed.
+/// The text in Unicode's Normalization Form C, in which `é` is always one code point.
 ///
-/// Devices differ in the form that they type, and people do not see it. Every rule judges this form,
-/// so that a password gets the same verdict from each of them. Source: Unicode Standard Annex #15.
+/// Devices type different forms, and users cannot see the difference. Rules check this form, so that
+/// a password gets the same result from every device. Source: Unicode Standard Annex #15.
 ///
-/// The crate's own normalizer keeps marks in a buffer that it does not wipe, so this is the algorithm
-/// on the crate's data.
+/// The crate's own normalizer keeps marks in a buffer that it does not wipe, so this function
+/// implements the algorithm on the crate's data.
 pub(crate) fn nfc(text: &str) -> Zeroizing<String> {
     if text.is_ascii() {
         return Zeroizing::new(text.to_owned());
     }
     let most = MAX_DECOMPOSITION * text.chars().count();
     let mut decomposed = secret(most, text.chars().flat_map(decompose));
-    // A mark's place among the others of its class matters, among those of other classes it does not.
+    // Marks are sorted by class; marks of the same class keep their order.
     let mut ordered =
         secret(most, decomposed.drain(..).enumerate().map(|(at, c)| (combining_class(c), at, c)));
     for letter_with_marks in ordered.chunk_by_mut(|_, (class, ..)| *class != 0) {
@@ -45,7 +46,7 @@ pub(crate) fn nfc(text: &str) -> Zeroizing<String> {
     let mut composed: Zeroizing<Vec<char>> = secret(most, std::iter::empty());
     let (mut letter, mut last_class) = (None, 0);
     for &(class, _, c) in ordered.iter() {
-        // Only a mark of a lower class, or none, may stand between a letter and its mark.
+        // A mark composes with its letter only if all marks in between have a lower class.
         if let Some(letter) = letter
             && (letter + 1 == composed.len() || last_class < class)
             && let Some(both) = CanonicalCompositionBorrowed::new().compose(composed[letter], c)
@@ -64,7 +65,8 @@ pub(crate) fn nfc(text: &str) -> Zeroizing<String> {
 
 /// The full canonical decomposition of a code point.
 fn decompose(c: char) -> impl Iterator<Item = char> {
-    // Only the first code point of a decomposition has one itself, so the parts come last one first.
+    // Only the first code point of a decomposition can decompose further, so the buffer fills from
+    // its end.
     let mut parts = ['\0'; MAX_DECOMPOSITION];
     let (mut first, mut start) = (c, MAX_DECOMPOSITION);
     loop {
@@ -89,24 +91,24 @@ fn combining_class(c: char) -> u8 {
     COMBINING_CLASS.get_u8(c)
 }
 
-/// Whether a code point is a virama: a sign with which joiners are used in Indic scripts.
+/// Returns whether a code point is a virama, next to which Indic scripts use joiners.
 pub(super) fn is_virama(c: char) -> bool {
     combining_class(c) == VIRAMA
 }
 
-/// The text in lower case and half width, without accents. The text is in [`nfc`].
+/// A text in [`nfc`] in lower case and half width, without accents.
 ///
-/// One code point gives at most one, so a text never grows.
+/// Each code point becomes at most one code point, so the text never grows.
 pub(super) fn plain(text: &str) -> impl Iterator<Item = char> {
     text.chars().filter_map(plain_char)
 }
 
-/// The [`plain`] form of one code point: the first of its lower case. None for an accent that stands
-/// apart (U+0300 to U+036F), because there is no code point for its letter with it.
+/// The [`plain`] form of one code point, the first one of its lower case. `None` for a combining accent
+/// (U+0300 to U+036F), which NFC leaves only where no code point for the accented letter exists.
 pub(super) fn plain_char(c: char) -> Option<char> {
     let narrow = match c {
         '\u{300}'..='\u{36f}' => return None,
-        // The full-width forms are ASCII from `!` to `~`, in its order.
+        // The full-width forms have the same order as ASCII from `!` to `~`.
         '！'..='～' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
         '\u{3000}' => ' ',
         _ => c,
@@ -115,14 +117,14 @@ pub(super) fn plain_char(c: char) -> Option<char> {
     Some(letter.to_lowercase().next().unwrap_or(letter))
 }
 
-/// A Latin letter without its accents, and anything else as it is: in other scripts a letter with a
-/// mark is another letter, such as Cyrillic `й`.
+/// Removes the accents of a Latin letter, and returns any other character unchanged: in other scripts,
+/// a letter with a mark is a different letter, such as Cyrillic `й`.
 fn without_accents(c: char) -> char {
     if c.is_ascii() {
         return c;
     }
     match decompose(c).next().unwrap_or(c) {
-        // Letters with a stroke, and the dotless one, have no decomposition.
+        // Letters with a stroke and the dotless i have no decomposition.
         'Đ' | 'đ' => 'd',
         'Ħ' | 'ħ' => 'h',
         'ı' => 'i',
@@ -135,11 +137,11 @@ fn without_accents(c: char) -> char {
     }
 }
 
-/// The letters that a digit or a symbol stands for.
+/// The letters that a digit or a symbol can replace.
 ///
-/// Source: zxcvbn's table, `L33T_TABLE` in `zxcvbn` 3.1.1, `src/matching/mod.rs`, which has every
-/// substitution that Microsoft Entra documents (`0` o, `1` l, `$` s, `@` a). Left out of it: `7` for
-/// l, which is t far more often.
+/// Source: zxcvbn's table, `L33T_TABLE` in `zxcvbn` 3.1.1, `src/matching/mod.rs`, which contains every
+/// substitution that Microsoft Entra documents (`0` o, `1` l, `$` s, `@` a). Its `7` for l is left out,
+/// because `7` replaces t far more often.
 pub(super) fn looks_like(c: char) -> &'static str {
     match c {
         '4' | '@' => "a",
@@ -157,15 +159,16 @@ pub(super) fn looks_like(c: char) -> &'static str {
     }
 }
 
-/// Both readings of a text: with `1`, `!` and `|` as `i`, and as `l`; one if they are the same.
+/// The [`plain`] text with look-alikes replaced by letters, once with `1`, `!` and `|` read as `i` and
+/// once as `l`. Returns one reading if both are equal.
 pub(super) fn readings(text: &str) -> Vec<Zeroizing<String>> {
     let mut readings = ['i', 'l'].map(|one| unleet(text, one)).to_vec();
     readings.dedup();
     readings
 }
 
-/// The [`plain`] text with every look-alike read as its letter; where that may be `i` or `l`, as
-/// `one`.
+/// The [`plain`] text with every look-alike replaced by its letter, and those that can be `i` or `l`
+/// by `one`.
 fn unleet(text: &str, one: char) -> Zeroizing<String> {
     let read = |c| match looks_like(c) {
         "il" => one,
@@ -174,16 +177,17 @@ fn unleet(text: &str, one: char) -> Zeroizing<String> {
     secret_text(text.len(), plain(text).map(read))
 }
 
-/// Collects what is made of a password into a buffer that is wiped when dropped.
+/// Collects items derived from a password into a buffer that is wiped when dropped.
 ///
-/// It has room for the `most` items from the start: one that grows leaves copies behind.
+/// The buffer has room for `most` items from the start, because a buffer that grows leaves copies in
+/// memory.
 pub(super) fn secret<T: Zeroize>(most: usize, items: impl Iterator<Item = T>) -> Zeroizing<Vec<T>> {
     let mut buffer = Zeroizing::new(Vec::with_capacity(most));
     buffer.extend(items);
     buffer
 }
 
-/// Like [`secret`], for text of `most` code points.
+/// Like [`secret`], for a text of at most `most` code points.
 pub(super) fn secret_text(most: usize, text: impl Iterator<Item = char>) -> Zeroizing<String> {
     let mut buffer = Zeroizing::new(String::with_capacity(most * char::MAX.len_utf8()));
     buffer.extend(text);
@@ -199,16 +203,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_width_and_accents_make_no_difference() {
+    fn plain_removes_case_width_and_accents() {
         for text in ["Müller", "MÜLLER", "mu\u{308}ller", "ｍｕｌｌｅｒ", "ＭＵＬＬＥＲ"]
         {
             assert_eq!(plain(text).collect::<String>(), "muller", "{text}");
         }
         assert_eq!(plain("ÅÇÉÎÑØÜŸ ＠！～\u{3000}÷").collect::<String>(), "aceinouy @!~ ÷");
         assert_eq!(plain("āĄěĘğİıķŁňŌőøŘšŞțůŻđħŧ").collect::<String>(), "aaeegiiklnooorsstuzdht");
-        // Two accents, one that has no code point with its letter, and a ligature.
+        // Letters with two accents, with an accent that does not compose, and a ligature.
         assert_eq!(plain("ếǿǻẍ\u{301}Ǽ").collect::<String>(), "eoaxæ");
-        // Other scripts keep their letters, and what has no lower case stays.
+        // Letters of other scripts keep their marks; characters without case are unchanged.
         assert_eq!(
             plain("ПАРОЛЬ Йё Σ Ά 가각 密码 🔑").collect::<String>(),
             "пароль йё σ ά 가각 密码 🔑"
@@ -216,24 +220,24 @@ mod tests {
     }
 
     #[test]
-    fn one_code_point_gives_at_most_one() {
+    fn plain_returns_at_most_one_code_point_for_each() {
         for c in '\0'..=char::MAX {
             assert!(plain(c.encode_utf8(&mut [0; 4])).count() <= 1, "{c:?}");
         }
     }
 
     #[test]
-    fn a_decomposition_fits_the_buffer_and_ends_where_unicode_says() {
+    fn a_decomposition_fits_the_buffer_and_equals_the_librarys() {
         let nfd = DecomposingNormalizerBorrowed::new_nfd();
         for c in '\0'..=char::MAX {
             let expected = nfd.normalize_iter(std::iter::once(c));
-            // Of a few marks alone the library keeps no order that matters.
+            // The library also orders marks, which changes nothing within one decomposition.
             assert!(decompose(c).eq(expected), "{c:?}");
         }
     }
 
     #[test]
-    fn a_text_has_one_form_however_it_was_typed() {
+    fn nfc_composes_letters_with_their_marks() {
         for (typed, form) in [
             ("e\u{301}", "é"),
             ("a\u{328}\u{301}", "ą\u{301}"),
@@ -241,7 +245,7 @@ mod tests {
             ("\u{1112}\u{1161}\u{11ab}", "한"),
             ("\u{212b}\u{37e}", "Å;"),
             ("e\u{302}\u{301} ê\u{301} é\u{302}", "ế ế é\u{302}"),
-            // No composition: an exclusion, a mark without a letter, a letter between.
+            // Not composed: a composition exclusion, a mark without a letter, a letter in between.
             ("\u{958}", "\u{915}\u{93c}"),
             ("\u{301}e", "\u{301}e"),
             ("ex\u{301}", "ex\u{301}"),
@@ -253,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_form_is_that_of_the_library(
+        fn nfc_equals_the_librarys_normalizer(
             text in prop_oneof![
                 "\\PC{0,60}",
                 "[aeıkoAÅ\u{300}-\u{345}\u{5b0}-\u{5c4}\u{f71}-\u{f81}\u{1100}-\u{11ff}가-각]{0,60}",
@@ -267,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn look_alikes_are_read_as_letters() {
+    fn look_alikes_are_replaced_by_letters() {
         let cases = [
             ("P@$$w0rd", "password", "password"),
             ("Tr1ck|3!", "trickiei", "trlcklel"),

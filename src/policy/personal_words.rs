@@ -1,4 +1,4 @@
-//! The user's own words, taken from the user's attributes, and where a password contains them.
+//! The words of the user's attributes, and a search for them in a password.
 //!
 //! Words and passwords are compared in all their [`readings`].
 
@@ -12,35 +12,36 @@ use super::characters::COGNITO_MAX_LENGTH;
 use super::normalize::{MIN_WORD, nfc, plain, plain_char, readings, secret, secret_text};
 use super::similarity::within;
 
-/// The shortest name that is found, in code points, and only if it consists of letters.
+/// The minimum length of a name that consists of letters, in code points. Other words need
+/// [`MIN_WORD`].
 ///
-/// Windows ("Password must meet complexity requirements") looks for names from three on.
+/// Windows ("Password must meet complexity requirements") searches for names of three or more.
 const MIN_NAME: usize = MIN_WORD - 1;
 
-/// The shortest word that is found within another word, and backwards, in code points.
+/// The minimum length of a word that is found inside another word, and backwards, in code points.
 ///
-/// A shorter one is a part of too many words that have nothing to do with it, such as `anna` of
-/// "Savannah" and `emma` of "Hammer" backwards, and counts only where it stands alone.
+/// Shorter words occur in too many unrelated ones, such as `anna` in "Savannah" and `emma` in "Hammer"
+/// backwards. They count only if they stand alone.
 const MIN_WITHIN: usize = 6;
 
-/// The longest name of a custom attribute after its prefix, in code points.
+/// The maximum length of a custom attribute's name after its prefix, in code points.
 ///
 /// Source: Amazon Cognito user pools API reference, `SchemaAttributeType`.
 const MAX_CUSTOM_NAME: usize = 20;
 
 const CUSTOM_PREFIX: &str = "custom:";
 
-/// What Cognito puts before the user name of somebody who signs in through another identity provider,
-/// in lower case.
+/// The prefixes, in lower case, that Cognito adds to the user names of users who sign in through
+/// another identity provider.
 ///
 /// Source: Amazon Cognito developer guide, "Linking federated users to an existing user profile".
 const PROVIDER_PREFIXES: [&str; 4] =
     ["google_", "facebook_", "signinwithapple_", "loginwithamazon_"];
 
-/// Parts of domains that say nothing about a user, because millions share them: mail services open to
-/// everyone, and the second level of countries that have one.
+/// Parts of domains that millions of users share: public mail services, and the second-level domains
+/// of some countries.
 ///
-/// A service that is missing costs little: its name is then refused as the user's own word.
+/// If a service is missing here, the only effect is that its name counts as the user's own word.
 const SHARED_DOMAINS: [&str; 39] = [
     "aol",
     "bol",
@@ -83,17 +84,17 @@ const SHARED_DOMAINS: [&str; 39] = [
     "zoho",
 ];
 
-/// Replaces the characters of a text that no number contains.
+/// Replaces the characters that cannot be part of a number.
 const GAP: char = '\0';
 
-/// The maximum number of edits between a password and a long enough word of the user's.
+/// The maximum number of edits between a password and a word of the user that still counts as equal.
 const MAX_EDITS: usize = 2;
 
-/// A source of the user's own words, spelt as Cognito spells it.
+/// An attribute of the user whose words a password must not contain.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub enum PersonalAttribute {
-    /// The user name, unless it is one that Cognito generated.
+    /// The user name, unless Cognito generated it.
     UserName,
     /// The e-mail address and its parts.
     Email,
@@ -103,7 +104,7 @@ pub enum PersonalAttribute {
     GivenName,
     /// The family name.
     FamilyName,
-    /// The name to sign in with that the user can change.
+    /// The user name that the user can change.
     PreferredUserName,
     /// The nickname.
     Nickname,
@@ -111,12 +112,12 @@ pub enum PersonalAttribute {
     PhoneNumber,
     /// The birth date in its usual spellings.
     BirthDate,
-    /// An attribute of the user pool's own, by its full name, such as `custom:team`.
+    /// A custom attribute of the user pool, by its full name, such as `custom:team`.
     Custom(Box<str>),
 }
 
 impl PersonalAttribute {
-    /// The attribute of this name in a user pool; none if it is not one that a policy can ask for.
+    /// The attribute with this name in a user pool; `None` if a policy cannot name it.
     #[must_use]
     pub fn from_cognito(name: &str) -> Option<Self> {
         Some(match name {
@@ -161,8 +162,8 @@ impl TryFrom<String> for PersonalAttribute {
         username().or_else(|| Self::from_cognito(&name)).ok_or_else(|| {
             format!(
                 "unknown attribute `{name}`; it must be username, email, name, given_name, \
-                 family_name, preferred_username, nickname, phone_number, birthdate, or custom: and a \
-                 name of 1 to {MAX_CUSTOM_NAME} characters"
+                 family_name, preferred_username, nickname, phone_number, birthdate, or custom: \
+                 followed by a name of 1 to {MAX_CUSTOM_NAME} characters"
             )
         })
     }
@@ -174,18 +175,18 @@ impl Serialize for PersonalAttribute {
     }
 }
 
-/// The user's own words, normalised; the long ones backwards too.
+/// The user's own words, normalised; long words are included backwards too.
 pub struct PersonalWords {
     names: BTreeSet<(PersonalAttribute, String)>,
-    /// Phone numbers and dates, of digits alone.
+    /// Phone numbers and dates, as digits only.
     numbers: BTreeSet<(PersonalAttribute, String)>,
 }
 
 impl PersonalWords {
-    /// Takes the words out of a user's attributes.
+    /// Extracts the words from a user's attributes.
     ///
-    /// Cognito allows values of 2,048 characters; only as much of a value is read as a password can
-    /// hold.
+    /// Cognito allows values of 2,048 characters. Only the first 256 code points of a value are read,
+    /// the maximum length of a password.
     pub fn new<'a>(attributes: impl IntoIterator<Item = (PersonalAttribute, &'a str)>) -> Self {
         let mut own = Self { names: BTreeSet::new(), numbers: BTreeSet::new() };
         for (attribute, value) in attributes {
@@ -205,15 +206,15 @@ impl PersonalWords {
         own
     }
 
-    /// The words themselves, in all their readings, forwards and backwards.
+    /// The words in all their readings, including those backwards.
     pub(super) fn words(&self) -> impl Iterator<Item = &str> {
         self.names.iter().chain(&self.numbers).map(|(_, word)| word.as_str())
     }
 
     /// The attributes whose words the password contains, or equals within a few edits.
     ///
-    /// A short name counts where it stands alone: between the ends of words, or in a password that has
-    /// next to nothing besides the user's own words.
+    /// A short name counts only if it stands alone: between word boundaries, or in a password with
+    /// fewer than [`MIN_WORD`] characters besides the user's own words.
     pub(super) fn found_in(&self, password: &str) -> BTreeSet<PersonalAttribute> {
         let texts = readings(password);
         let edges = word_edges(password);
@@ -245,17 +246,17 @@ impl PersonalWords {
     }
 }
 
-/// The places of a word in a text, from byte to byte; they may overlap.
+/// The occurrences of a word in a text, as byte ranges, which may overlap.
 fn places(text: &str, word: &str) -> impl Iterator<Item = (usize, usize)> {
     text.char_indices()
         .filter(move |(start, _)| text[*start..].starts_with(word))
         .map(move |(start, _)| (start, start + word.len()))
 }
 
-/// Whether a word can begin or end before each byte of a password's [`readings`], and after the last.
+/// For each byte position in a password's [`readings`], the end included: whether it is a word boundary.
 ///
-/// It can at either end, beside anything but a letter, and before a capital that follows a small
-/// letter.
+/// Word boundaries are both ends, each side of a character that is not a letter, and the position
+/// between a lower-case and an upper-case letter.
 fn word_edges(password: &str) -> Zeroizing<Vec<bool>> {
     let mut edges = secret(password.len() * char::MAX.len_utf8() + 1, iter::empty());
     let mut previous: Option<char> = None;
@@ -270,16 +271,16 @@ fn word_edges(password: &str) -> Zeroizing<Vec<bool>> {
     edges
 }
 
-/// Tells whether the whole text equals the word within some edits: at most [`MAX_EDITS`], and so
-/// few that [`MIN_WORD`] characters of the word remain.
+/// Returns whether the whole text equals the word within at most [`MAX_EDITS`] edits, and few enough
+/// that at least [`MIN_WORD`] characters of the word are unchanged.
 fn near(text: &str, word: &str) -> bool {
     within(text, word, word.chars().count().saturating_sub(MIN_WORD).min(MAX_EDITS))
 }
 
-/// The whole name, with and without its separators, and its parts.
+/// The words of a value: the whole value, with and without its separators, and its parts.
 ///
-/// Left out is what is nobody's own: a user name or another value that is a UUID, the prefix of an
-/// identity provider, and of an e-mail address the top-level domain and [`SHARED_DOMAINS`].
+/// Parts that do not identify the user are left out: UUIDs, the prefix of an identity provider, the
+/// top-level domain of an e-mail address, and [`SHARED_DOMAINS`].
 fn names(value: &str) -> Vec<String> {
     if is_uuid(value) {
         return Vec::new();
@@ -309,18 +310,18 @@ fn names(value: &str) -> Vec<String> {
         .collect()
 }
 
-/// All digits of the number, and its last four, which are the same with and without the country
-/// code and stay visible where a number is masked.
+/// All digits of the number, and its last four, which do not depend on the country code and stay
+/// visible when a number is masked.
 fn phone_numbers(value: &str) -> Vec<String> {
     let digits: String = value.chars().filter(char::is_ascii_digit).collect();
     let last = digits.len().checked_sub(4).map(|at| digits[at..].to_owned());
     last.into_iter().chain([digits]).filter(|word| word.len() >= MIN_WORD).collect()
 }
 
-/// The spellings of a date that Cognito keeps as `YYYY-MM-DD`.
+/// The common spellings of a date that Cognito stores as `YYYY-MM-DD`.
 ///
-/// The year alone is left out: it is one guess in a hundred, and to the rule on common passwords a
-/// year beside a word does not make the word any stronger.
+/// The year alone is left out: it is only one of about a hundred, and the estimate of guesses covers
+/// it.
 fn birth_dates(value: &str) -> Vec<String> {
     let [year, month, day] = value.split('-').collect::<Vec<_>>()[..] else { return Vec::new() };
     let short_year = year.get(2..).unwrap_or(year);
@@ -332,8 +333,8 @@ fn birth_dates(value: &str) -> Vec<String> {
         .collect()
 }
 
-/// The text's digits, without the separators of dates and phone numbers, and with a [`GAP`] for
-/// each letter.
+/// The text without white space and punctuation, and with a [`GAP`] for each character that is not a
+/// digit.
 fn joined_digits(text: &str) -> Zeroizing<String> {
     let joined = plain(text)
         .filter(|c| !c.is_whitespace() && !c.is_ascii_punctuation())
@@ -341,8 +342,8 @@ fn joined_digits(text: &str) -> Zeroizing<String> {
     secret_text(text.len(), joined)
 }
 
-/// Tells whether Cognito generated the user name: in a pool whose users sign in with an e-mail
-/// address or a phone number it is the `sub`, which nobody remembers.
+/// Returns whether a value is a UUID. If users sign in with an e-mail address or a phone number, the
+/// user name is the `sub`, a UUID that nobody remembers.
 fn is_uuid(value: &str) -> bool {
     value.len() == 36
         && value.bytes().enumerate().all(|(at, byte)| match at {
@@ -368,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_found_whole_contained_disguised_reversed_and_nearly_the_same() {
+    fn a_name_is_found_as_a_whole_or_part_disguised_reversed_or_misspelt() {
         for (attribute, value, password) in [
             (UserName, "demo", "demo"),
             (UserName, "demo", "xDEM0-1xx"),
@@ -418,11 +419,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_short_too_far_or_no_ones_own_is_not_found() {
+    fn words_that_are_too_short_too_different_or_shared_by_many_are_not_found() {
         for (attribute, value, password) in [
             (UserName, "", "anything"),
             (UserName, "jo", "jo-jo-jo"),
-            // Within other words, and backwards.
+            // Short words inside other words, and backwards.
             (GivenName, "Emma", "Hammer-12"),
             (GivenName, "Anna", "Savannah"),
             (GivenName, "Anna", "hannah-horse"),
@@ -430,7 +431,7 @@ mod tests {
             (UserName, "demo", "correct-omed-horse"),
             (UserName, "Ann", "correct-nna-horse"),
             (GivenName, "Clara", "declarations"),
-            // Nobody's own.
+            // Words that many users share.
             (UserName, "Google_113097248915226", "google-horse"),
             (UserName, "SignInWithApple_001234", "signinwithapple-horse"),
             (UserName, "loginwithamazon_amzn1", "loginwithamazon"),
@@ -467,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_number_is_found_by_its_last_four_digits() {
+    fn a_phone_number_is_found_as_a_whole_or_by_its_last_four_digits() {
         let number = "+15551234567";
         for password in [
             "4567",
@@ -488,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn a_birth_date_is_found_in_its_usual_spellings() {
+    fn a_birth_date_is_found_in_its_common_spellings() {
         for password in [
             "x19870509x",
             "09051987",
@@ -513,7 +514,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attribute_is_read_and_written_as_cognito_spells_it() {
+    fn attribute_names_are_read_and_written_in_cognitos_spelling() {
         for name in [
             "username",
             "email",
@@ -547,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn every_attribute_that_is_found_is_named_once_and_as_cognito_spells_it() {
+    fn each_found_attribute_is_listed_once_in_cognitos_spelling() {
         let words = PersonalWords::new([
             (BirthDate, "1987-05-09"),
             (Email, "jane@example.com"),
@@ -581,7 +582,7 @@ mod tests {
         }
 
         #[test]
-        fn another_attribute_never_hides_one(a in "[ab1@. ]{0,9}", b in "[ab1@. ]{0,9}", text in "[ab1]{0,12}") {
+        fn adding_an_attribute_never_hides_another(a in "[ab1@. ]{0,9}", b in "[ab1@. ]{0,9}", text in "[ab1]{0,12}") {
             let fewer = PersonalWords::new([(Email, &*a)]).found_in(&text);
             let more = PersonalWords::new([(Email, &*a), (UserName, &*b)]).found_in(&text);
             prop_assert!(more.is_superset(&fewer));

@@ -1,4 +1,4 @@
-//! One rule: its code, its parameters, its message and its check, so that none can drift.
+//! One rule: its code, parameters, message and check in one place, so that they always agree.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,51 +16,51 @@ use super::similarity::{differ_only_by_counter, within};
 use super::strength::{self, Kind, Strength};
 use crate::language::Language;
 
-/// One rule: what breaks it, under which code, and how it is told to a person.
+/// One rule of a policy.
 ///
 /// Lengths and counts are in code points.
 #[derive(Debug, Clone)]
 pub enum Rule {
-    /// At least so long.
+    /// The minimum length.
     MinLength(usize),
-    /// At most so long.
+    /// The maximum length.
     MaxLength(usize),
-    /// At least so many characters of a class.
+    /// The minimum number of characters of a class.
     Requires(CharacterClass, usize),
-    /// Characters of at least so many of the four classes.
+    /// The minimum number of the four character classes.
     RequiresClasses(usize),
-    /// No white space at either end, which Cognito refuses and no one sees on a screen.
+    /// No white space at either end: Cognito rejects it, and users cannot see it.
     NoEdgeSpace,
     /// No characters of these kinds, which are hard to type on another device.
     Typable(&'static [HardToType]),
-    /// No run of one character longer than this.
+    /// The maximum length of a run of one character.
     MaxRun(usize),
-    /// Not one block over and over, like `abcabcabc`.
+    /// Not one block repeated, such as `abcabcabc`.
     NoRepeatedBlock,
-    /// No alphabetical, numerical or keyboard sequence longer than this, in either direction.
+    /// The maximum length of an alphabetical, numerical or keyboard sequence, in either direction.
     MaxSequence(usize),
     /// Not on the list of common passwords.
     NotCommon,
-    /// At least so many guesses away from an attacker, by an estimate.
+    /// The minimum number of guesses that an attacker needs, by an estimate.
     MinGuesses(Arc<Strength>),
-    /// Not made of the organisation's own words, which are never told.
+    /// Not made mostly of the organisation's banned words, which no response reveals.
     NoBannedWords(Arc<BannedWords>),
-    /// Not made of what is known of the user.
+    /// No words from these attributes of the user.
     NoPersonalWords(Vec<PersonalAttribute>),
-    /// At least so many edits from the previous password; 1 is any other password.
+    /// The minimum number of edits from the previous password; 1 allows any other password.
     DiffersFromPrevious(usize),
-    /// Not the previous password with only its number raised.
+    /// Not the previous password with only its number changed.
     NotACounter,
-    /// Not in a known breach, which takes a service to tell.
+    /// Not in a known breach; only the breach service can check this.
     NotBreached,
-    /// The user pool's own policy, which only Cognito checks: a policy here that is weaker than the
-    /// pool's lets passwords through that Cognito then refuses.
+    /// Accepted by the user pool's own policy, which only Cognito checks. It rejects a password if
+    /// this policy is weaker than the pool's.
     AcceptedByPool(PoolRequirement),
-    /// Not used before, which only Cognito's password history knows.
+    /// Not used before; only Cognito has the password history.
     NotUsedBefore,
 }
 
-/// The part of a user pool's own policy that Cognito says was broken.
+/// The requirement of the user pool's own policy that a password breaks, as reported by Cognito.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PoolRequirement {
@@ -74,37 +74,38 @@ pub enum PoolRequirement {
     Digit,
     /// A symbol.
     Symbol,
-    /// Cognito did not say in words that we know.
+    /// A requirement that Cognito's message does not name in a known form.
     Other,
 }
 
-/// A rule that a proposed password breaks, and by how much.
+/// A rule that a proposed password breaks, with details.
 ///
-/// It holds a number, kinds or the names of attributes, and nothing else of the password.
+/// The details are a length, kinds of characters or parts, or names of attributes. No part of the
+/// password is kept.
 #[derive(Debug, Clone)]
 pub struct Violation {
     rule: Rule,
     found: Option<Found>,
 }
 
-/// What was found in a password that breaks a rule.
+/// The details of a violation.
 #[derive(Debug, Clone)]
 enum Found {
-    /// So many code points.
+    /// The length of the password, in code points.
     Length(usize),
-    /// Characters that are hard to type.
+    /// The kinds of characters that are hard to type.
     HardToType(BTreeSet<HardToType>),
-    /// Parts that are easy to guess.
+    /// The kinds of parts that are easy to guess.
     WeakParts(BTreeSet<Kind>),
-    /// Words of these attributes of the user.
+    /// The user's attributes whose words the password contains.
     Attributes(BTreeSet<PersonalAttribute>),
 }
 
-/// A proposed password with what the rules compare it to.
+/// A proposed password, with the previous password and the user's words.
 pub(super) struct Candidate<'a> {
     /// The password in [`nfc`](super::normalize::nfc).
     pub(super) text: &'a str,
-    /// The password as Cognito will get it.
+    /// The password as it is sent to Cognito.
     pub(super) sent: &'a str,
     /// The previous password, in the same form as `text`.
     pub(super) previous: Option<&'a str>,
@@ -112,15 +113,17 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    /// The number of characters of a class: in the form that has fewer, because Cognito counts what it
-    /// gets. The Greek question mark becomes a semicolon in one form and is no symbol in the other.
+    /// The number of characters of a class, in `text` or in `sent`, whichever has fewer.
+    ///
+    /// Cognito counts the characters of `sent`. The Greek question mark, for example, becomes a
+    /// semicolon in NFC, but is not a symbol as sent.
     fn count(&self, class: CharacterClass) -> usize {
         class.count(self.text).min(class.count(self.sent))
     }
 }
 
 impl Rule {
-    /// Every code of a violation, in the order of [`Self::code`].
+    /// All codes, in the order of [`Self::code`].
     pub const CODES: [&'static str; 22] = [
         "too_short",
         "too_long",
@@ -146,7 +149,7 @@ impl Rule {
         "used_before",
     ];
 
-    /// The stable code of the violation of this rule.
+    /// The stable code of this rule and its violations.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -175,7 +178,7 @@ impl Rule {
         }
     }
 
-    /// The rule's numbers and names, from which an app writes its own message.
+    /// The rule's parameters, from which an app can write its own message.
     #[must_use]
     pub fn params(&self) -> Value {
         match self {
@@ -205,8 +208,8 @@ impl Rule {
         }
     }
 
-    /// Tells whether an app can check this rule by itself, from what it was told and the two
-    /// passwords as they are typed.
+    /// Returns whether an app can check this rule itself, from the rule's parameters and the two
+    /// passwords that the user types.
     #[must_use]
     pub fn is_client_checkable(&self) -> bool {
         match self {
@@ -231,7 +234,7 @@ impl Rule {
         }
     }
 
-    /// Checks one password; what takes a service or Cognito to tell is never found here.
+    /// Checks one password. Returns `None` for the rules that only a service or Cognito can check.
     pub(super) fn violation(&self, candidate: &Candidate<'_>) -> Option<Violation> {
         let text = candidate.text;
         let [length, sent_length] = [text, candidate.sent].map(|text| text.chars().count());
@@ -305,7 +308,7 @@ impl Rule {
     }
 }
 
-/// A broken rule of which there is no more to tell, such as Cognito's own.
+/// A violation without details, such as of Cognito's own policy.
 impl From<Rule> for Violation {
     fn from(rule: Rule) -> Self {
         Self { rule, found: None }
@@ -313,13 +316,13 @@ impl From<Rule> for Violation {
 }
 
 impl Violation {
-    /// The stable code of the broken rule.
+    /// The stable code of the rule.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.rule.code()
     }
 
-    /// What is wrong, and what to do next.
+    /// A message for the user: what is wrong, and what to do next.
     #[must_use]
     pub fn message(&self, language: Language) -> String {
         let text = |key: &str| messages::text(language, key);
@@ -337,7 +340,7 @@ impl Violation {
         })
     }
 
-    /// The violation for clients: `code`, `message` and `params`, as the public contract has them.
+    /// The violation for clients, as a JSON object with `code`, `message` and `params`.
     #[must_use]
     pub fn describe(&self, language: Language) -> Value {
         let mut params = self.rule.params();
@@ -359,7 +362,7 @@ impl Violation {
 }
 
 impl PoolRequirement {
-    /// The key of the message for a password that Cognito refused.
+    /// The key of the message for a password that Cognito rejected.
     fn violation(self) -> &'static str {
         match self {
             Self::Length => "rejected_by_pool.violations.length",
@@ -382,7 +385,7 @@ mod tests {
 
     const EVERY_RULE: &str = include_str!("../../tests/policy/data/every-rule.toml");
 
-    /// A rule, its code, and pairs of a password that breaks it and a near one that does not.
+    /// A rule, its code, and pairs of a password that breaks it and a similar one that does not.
     type Boundary = (Rule, &'static str, &'static [(&'static str, &'static str)]);
 
     /// The previous password is `Winter24!`. The user is `jane.roe`, jane@example.com, born on
@@ -393,15 +396,15 @@ mod tests {
         use PersonalAttribute::{BirthDate, Email, UserName};
         let personal = |attribute| Rule::NoPersonalWords(vec![attribute]);
         vec![
-            // ASCII, a letter with its accent apart (one, as with the accent on it), an astral one (one),
-            // right-to-left.
+            // ASCII, combining accents (composed with their letter, so one code point), emoji outside
+            // the BMP (one code point each), right-to-left text.
             (
                 Rule::MinLength(4),
                 "too_short",
                 &[
                     ("abc", "abcd"),
                     ("e\u{301}e\u{301}e", "e\u{301}e\u{301}ee\u{301}"),
-                    // One code point as it is sent and two in the form that is judged: it counts once.
+                    // U+0958 is one code point as sent and two in NFC. It counts as one.
                     ("ab\u{958}", "abc\u{958}"),
                     ("🔑🔒🔑", "🔑🔒🔑🔒"),
                     ("של\u{5b7}", "שלום"),
@@ -417,7 +420,7 @@ mod tests {
                     ("e\u{301}eeee", "e\u{301}eee"),
                 ],
             ),
-            // Classes are ASCII to Cognito: é, É, ٣ and § belong to none.
+            // Cognito's classes are ASCII only: é, É, ٣ and § belong to none.
             (
                 Rule::Requires(Lowercase, 1),
                 "missing_lowercase",
@@ -435,7 +438,7 @@ mod tests {
             (Rule::Requires(Symbol, 2), "missing_symbol", &[("1a!b", "1a!b2 c")]),
             (Rule::RequiresClasses(3), "too_few_classes", &[("abAB", "abA1")]),
             (Rule::RequiresClasses(4), "too_few_classes", &[("abA1", "aA1!")]),
-            // White space of any kind, at either end and within.
+            // Any kind of white space, at either end and inside.
             (
                 Rule::NoEdgeSpace,
                 "leading_or_trailing_space",
@@ -504,7 +507,7 @@ mod tests {
                     ("Pa\u{301}ssword", "пассворд"),
                 ],
             ),
-            // Ten thousand million guesses.
+            // 10^10 guesses.
             (
                 min_guesses(10_000, &["contoso"]),
                 "too_easy_to_guess",
@@ -518,7 +521,7 @@ mod tests {
                     ("密码🔑", "密码🔑🔒"),
                 ],
             ),
-            // Four points are too few, five are enough.
+            // Four points are too few; five are enough.
             (
                 banned(&["contoso", "blank", "שלום"]),
                 "banned_word",
@@ -574,8 +577,8 @@ mod tests {
 
     /// Every rule that the function itself checks, as in `every-rule.toml`.
     ///
-    /// The match yields each rule's successor, and it has no `_` arm: a new variant of [`Rule`] does
-    /// not compile until it has a place in this list.
+    /// The match returns each rule's successor and has no `_` arm, so a new variant of [`Rule`] does
+    /// not compile until it is added to this list.
     fn every_rule() -> impl Iterator<Item = Rule> {
         let next = |rule: &Rule| {
             Some(match rule {
@@ -607,7 +610,7 @@ mod tests {
                 ]),
                 Rule::NoPersonalWords(_) => Rule::DiffersFromPrevious(4),
                 Rule::DiffersFromPrevious(_) => Rule::NotACounter,
-                // Only a service or Cognito checks the others.
+                // Only a service or Cognito can check the others.
                 Rule::NotACounter
                 | Rule::NotBreached
                 | Rule::AcceptedByPool(_)
@@ -618,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_rejects_up_to_its_boundary_and_no_further() {
+    fn each_rule_rejects_a_password_just_beyond_its_boundary_and_accepts_one_on_it() {
         for (rule, code, cases) in boundaries() {
             for (rejected, accepted) in cases {
                 let code_of = |text| check(&rule, text, Some("Winter24!")).map(|v| v.code());
@@ -647,7 +650,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_codes_has_the_code_of_each_rule() {
+    fn the_list_of_codes_contains_the_code_of_each_rule() {
         let others = [
             Rule::DiffersFromPrevious(1),
             Rule::NotBreached,
@@ -662,7 +665,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_compared_with_the_previous_one_however_the_accents_are_typed() {
+    fn composed_and_combining_accents_are_equal_when_compared_with_the_previous_password() {
         let cases = [
             (Rule::DiffersFromPrevious(1), "Zürich24!", "Zu\u{308}rich24!"),
             (Rule::DiffersFromPrevious(2), "Zürich24!", "Zu\u{308}rich24?"),
@@ -675,7 +678,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_longer_than_cognito_accepts_as_it_is_sent_is_too_long() {
+    fn a_password_that_as_sent_exceeds_cognitos_maximum_is_too_long() {
         let sent = "e\u{301}".repeat(129);
         let violation = check(&Rule::MaxLength(200), &sent, None);
         let params = &violation.unwrap().describe(Language::En)["params"];
@@ -685,7 +688,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_on_the_previous_password_pass_without_one() {
+    fn rules_on_the_previous_password_pass_when_there_is_none() {
         for rule in [Rule::DiffersFromPrevious(1), Rule::DiffersFromPrevious(3), Rule::NotACounter]
         {
             assert!(check(&rule, "Winter24!", None).is_none(), "{rule:?}");
@@ -693,9 +696,9 @@ mod tests {
     }
 
     #[test]
-    fn a_violation_for_hard_to_type_lists_the_kinds_that_were_found_and_are_refused() {
-        let kinds = |refused, text| {
-            let violation = check(&Rule::Typable(refused), text, None);
+    fn a_hard_to_type_violation_lists_the_rejected_kinds_that_the_password_contains() {
+        let kinds = |rejected, text| {
+            let violation = check(&Rule::Typable(rejected), text, None);
             violation.unwrap().describe(Language::En)["params"]["kinds"].clone()
         };
         let text = "e\u{301}\u{a0}’\u{200b}";
@@ -705,7 +708,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_is_easy_to_guess_is_told_the_kinds_of_its_parts_and_never_a_banned_word() {
+    fn a_too_easy_to_guess_violation_lists_the_kinds_of_parts_and_never_a_banned_word() {
         let rule = min_guesses(10_000, &["contoso"]);
         for (text, kinds) in [
             ("Contoso2026!", vec!["common_word", "date"]),
@@ -724,7 +727,7 @@ mod tests {
     }
 
     #[test]
-    fn each_instruction_and_message_is_complete_in_each_language_whatever_the_count() {
+    fn every_instruction_and_message_is_complete_in_every_language_for_any_count() {
         let of_pool = [
             PoolRequirement::Length,
             PoolRequirement::Lowercase,
@@ -762,7 +765,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kinds_that_are_hard_to_type_are_named() {
+    fn a_hard_to_type_message_names_the_kinds_of_characters() {
         let violation = check(&Rule::Typable(HardToType::ALL), "e\u{301}\u{a0}e", None).unwrap();
         assert_eq!(
             violation.message(Language::De),
@@ -772,7 +775,7 @@ mod tests {
     }
 
     #[test]
-    fn a_violation_has_the_rules_numbers_and_never_the_password() {
+    fn a_violation_contains_the_rules_parameters_and_never_the_password() {
         let violation = check(&Rule::MinLength(8), "aA1!", None);
         assert_eq!(
             violation.unwrap().describe(Language::En),

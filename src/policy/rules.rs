@@ -1,4 +1,4 @@
-//! The rules that hold for one user, checked all at once.
+//! The rules for one user, checked together.
 
 use std::collections::BTreeSet;
 
@@ -29,13 +29,13 @@ impl Rules {
         &self.settings
     }
 
-    /// Lists every rule that the proposed password breaks, in order.
+    /// Returns a violation for each rule that the proposed password breaks, in order.
     ///
-    /// Each rule judges the password in Unicode's Normalization Form C, so that both ways of typing `é`
-    /// get the same verdict. The rules that Cognito has too must hold for the password as it is sent as
-    /// well, and [`Rule::Typable`] judges that alone.
+    /// Each rule checks the password in Unicode's Normalization Form C, so that both ways of typing `é`
+    /// get the same result. The rules that Cognito has too must also hold for the password as it is
+    /// sent. [`Rule::Typable`] checks the password as sent only.
     ///
-    /// What only a service can tell ([`Rule::NotBreached`]) is not looked at.
+    /// Rules that only a service can check ([`Rule::NotBreached`]) are skipped.
     #[must_use]
     pub fn violations(
         &self,
@@ -53,11 +53,11 @@ impl Rules {
         self.list.iter().filter_map(|rule| rule.violation(&candidate)).collect()
     }
 
-    /// The number of guesses that an attacker needs for a password, as its decimal logarithm: an
-    /// estimate.
+    /// Estimates the number of guesses that an attacker needs for a password, as its decimal
+    /// logarithm.
     ///
-    /// The user's own words count, the organisation's banned words do not, so that no answer made of
-    /// it reveals one. A password of more than 256 code points is as strong as its characters.
+    /// The user's own words lower the estimate. The organisation's banned words do not, so that no
+    /// response reveals one. A password of more than 256 code points gets the highest estimate.
     #[must_use]
     pub fn guesses_log10(&self, proposed: &Password, personal: &PersonalWords) -> f64 {
         let text = nfc(proposed.expose_secret());
@@ -70,13 +70,13 @@ impl Rules {
         &self.list
     }
 
-    /// What of the user's data must not be in a password.
+    /// The attributes of the user that a password must not contain.
     #[must_use]
     pub fn personal_attributes(&self) -> &BTreeSet<PersonalAttribute> {
         &self.settings.personal
     }
 
-    /// How to ask about known breaches; none when that is off.
+    /// The settings of the breach check; `None` if it is off.
     #[must_use]
     pub fn breaches(&self) -> Option<&BreachSettings> {
         self.settings.breaches.as_ref()
@@ -94,15 +94,15 @@ impl Rules {
         self.settings.max_length
     }
 
-    /// Tells whether every password that keeps the rules has a character of this class.
+    /// Returns whether every password that satisfies the rules has a character of this class.
     #[must_use]
     pub fn always_requires(&self, class: CharacterClass) -> bool {
         let all = self.settings.classes == CharacterClass::ALL.len();
         all || self.settings.characters[class as usize] > 0
     }
 
-    /// How many characters of each class a password has that keeps [`Rule::Requires`] and
-    /// [`Rule::RequiresClasses`] with as few as may be.
+    /// The fewest characters of each class that satisfy [`Rule::Requires`] and
+    /// [`Rule::RequiresClasses`].
     #[must_use]
     pub fn required_characters(&self) -> [(CharacterClass, usize); 4] {
         let required = self.settings.required_characters();

@@ -1,5 +1,5 @@
-//! The settings of a policy: profiles, ranges, how groups compare and combine, and the rules that
-//! the settings turn on.
+//! The settings of a policy: profiles, allowed ranges, comparing and combining groups, and the rules
+//! that the settings turn on.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,36 +16,35 @@ use super::rule::Rule;
 use super::strength::Strength;
 use crate::language::Language;
 
-/// The service that is asked about known breaches where the policy file names none.
+/// The service for the breach check if the policy file names none.
 pub(super) const DEFAULT_ENDPOINT: &str = "https://api.pwnedpasswords.com";
 
-/// The profiles' `strength.min_guesses_log10`, in thousandths: ten thousand million guesses.
+/// The profiles' `strength.min_guesses_log10`, in thousandths: 10^10 guesses.
 ///
-/// `docs/password-policy.md` has the rates at which that refuses what people make, and passes what
-/// generators make.
+/// `docs/password-policy.md` lists how many passwords from people and from generators it rejects.
 const MIN_GUESSES: u32 = 10_000;
 
-/// The settings of the check against known breaches.
+/// The settings of the breach check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BreachSettings {
     /// The service's address up to `/range/`, without a trailing slash.
     pub endpoint: String,
-    /// The number of breached accounts from which a password is rejected.
+    /// The lowest number of breached accounts with a password at which it is rejected.
     pub threshold: u64,
     /// The timeout of a request to the service.
     pub timeout: Duration,
-    /// The result of the change when the service does not respond.
+    /// Whether the change goes ahead if the check fails.
     pub on_failure: OnFailure,
 }
 
 impl BreachSettings {
-    /// The stricter of both: a check that no password passes unless it passes both.
+    /// Combines two checks into one that no password passes unless it passes both.
     ///
-    /// The stricter timeout depends on `on_failure`, because a check that times out fails. Where a
+    /// The stricter timeout depends on `on_failure`, because a check that times out fails. If a
     /// failure allows the change, the longer timeout is stricter: the check finds a breached
-    /// password even when the service is slow. Where a failure refuses the change, the shorter one
-    /// is. Where the two differ, the timeout of the side that refuses is kept. A shorter one from
-    /// the other side would refuse changes that both sides allow.
+    /// password even when the service is slow. If a failure refuses the change, the shorter one is
+    /// stricter. If one side allows and the other refuses, the timeout of the side that refuses
+    /// applies. A shorter one from the other side would refuse changes that both sides allow.
     fn and(&self, other: &Self) -> Self {
         let (on_failure, timeout) = match (self.on_failure, other.on_failure) {
             (OnFailure::Allow, OnFailure::Allow) => {
@@ -58,7 +57,7 @@ impl BreachSettings {
             (OnFailure::Allow, OnFailure::Refuse) => (OnFailure::Refuse, other.timeout),
         };
         Self {
-            // The same on both sides: the policy file cannot set two.
+            // The same on both sides, because a policy file has only one service.
             endpoint: self.endpoint.clone(),
             threshold: self.threshold.min(other.threshold),
             timeout,
@@ -67,17 +66,17 @@ impl BreachSettings {
     }
 }
 
-/// The result of a change whose check against known breaches fails.
+/// Whether a change goes ahead if its breach check fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// Allow the change, and log the failure.
     Allow,
-    /// Refuse the change, with an error that says that a retry is safe.
+    /// Refuse the change, with an error that states that a retry is safe.
     Refuse,
 }
 
-/// A well-known set of rules that a policy file can start from.
+/// A published set of rules that a policy file can start from.
 #[derive(Debug, Clone, Copy, Deserialize)]
 pub(super) enum Profile {
     /// NIST SP 800-63B-4, section 3.1.1.2, for passwords that are the only factor.
@@ -91,13 +90,13 @@ pub(super) enum Profile {
     CognitoDefault,
 }
 
-/// All settings of a policy, defaults included. A rule whose number is 0 is off.
+/// All settings of a policy, defaults included. A rule is off if its number is 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the policy file")]
 pub(super) struct Settings {
     pub(super) min_length: usize,
     pub(super) max_length: usize,
-    /// The required count of each class, in the order of [`CharacterClass::ALL`].
+    /// The minimum count of each class, in the order of [`CharacterClass::ALL`].
     pub(super) characters: [usize; 4],
     pub(super) classes: usize,
     pub(super) hard_to_type: bool,
@@ -115,14 +114,14 @@ pub(super) struct Settings {
     pub(super) breaches: Option<BreachSettings>,
 }
 
-/// The attributes with which users sign in.
+/// The attributes that users can sign in with.
 fn sign_in_names() -> BTreeSet<PersonalAttribute> {
     use PersonalAttribute::{Email, PhoneNumber, UserName};
     [UserName, Email, PhoneNumber].into()
 }
 
 impl Settings {
-    /// The settings of a profile. Without a profile, the rules are Cognito's own.
+    /// The settings of a profile. Without a profile, only Cognito's own limits apply.
     pub(super) fn of(profile: Option<Profile>) -> Self {
         let bare = Self {
             min_length: 0,
@@ -144,11 +143,11 @@ impl Settings {
         };
         match profile {
             None => bare,
-            // 15 where the password is the only factor; at least 64 permitted; no composition
-            // rules; a blocklist of "commonly used, expected, or compromised" values, with
+            // At least 15 characters if the password is the only factor; a maximum of at least 64; no
+            // composition rules; a blocklist of "commonly used, expected, or compromised" values, with
             // "context-specific words, such as the name of the service, the username, and
-            // derivatives thereof". In a pool whose users sign in with an e-mail address or a phone
-            // number, that is what they take for their user name, and the token has a UUID.
+            // derivatives thereof". If users sign in with an e-mail address or a phone number, they
+            // regard that as their user name, and the user name in the token is a UUID.
             Some(Profile::Nist80063B4) => Self {
                 min_length: 15,
                 common: true,
@@ -157,9 +156,9 @@ impl Settings {
                 min_distance: 1,
                 ..bare
             },
-            // V6.2.1 at least 8; V6.2.4 the commonest passwords; V6.2.5 no composition rules; V6.2.9
-            // at least 64 permitted; V6.2.11 context-specific words. V6.2.12, breaches, is level 2
-            // and takes a service: `breaches.check`.
+            // V6.2.1 at least 8 characters; V6.2.4 common passwords; V6.2.5 no composition rules;
+            // V6.2.9 a maximum of at least 64; V6.2.11 context-specific words. V6.2.12, breached
+            // passwords, is level 2 and requires a service: `breaches.check`.
             Some(Profile::Asvs5) => Self {
                 min_length: 8,
                 common: true,
@@ -169,7 +168,7 @@ impl Settings {
                 ..bare
             },
             // Amazon Cognito developer guide, "Adding user pool password requirements". The console
-            // has no list of expected values; ours is the estimate.
+            // has no blocklist; the estimate of guesses is ours.
             Some(Profile::CognitoDefault) => {
                 Self { min_length: 8, characters: [1; 4], min_guesses: MIN_GUESSES, ..bare }
             }
@@ -182,7 +181,7 @@ impl Settings {
             return Err(PolicyError::NoMinimum);
         }
         let max = self.max_length;
-        // No `passwordRules` can require more characters of a class than there are: see
+        // A `passwordRules` string cannot require more characters of a class than the class has: see
         // `crate::policy_document`.
         let most = CharacterClass::ALL.map(|class| class.members().len());
         let ranges = [
@@ -217,7 +216,8 @@ impl Settings {
         required
     }
 
-    /// The first key, if any, that is looser than in `base`: combining both changes its value.
+    /// Returns the first key whose value is looser than in `base`, that is, whose value changes when
+    /// both are combined.
     pub(super) fn looser_than(&self, base: &Self) -> Option<&'static str> {
         let Self {
             min_length,
@@ -266,9 +266,9 @@ impl Settings {
         changed.into_iter().find_map(|(key, changed)| changed.then_some(key))
     }
 
-    /// The stricter of both for each key: the settings of a user who is in two groups.
+    /// Combines the settings of two groups for a user in both: the stricter value of each key.
     pub(super) fn and(&self, other: &Self) -> Self {
-        // A bound of 0 is off, so any other bound is stricter.
+        // A limit of 0 is off, so any other limit is stricter.
         let bound = |a: usize, b: usize| if a == 0 || b == 0 { a.max(b) } else { a.min(b) };
         Self {
             min_length: self.min_length.max(other.min_length),
@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_stricter_timeout_depends_on_what_a_failed_check_does() {
+    fn combined_checks_have_the_longer_timeout_if_failures_allow_and_the_shorter_if_they_refuse() {
         use OnFailure::{Allow, Refuse};
         let check = |on_failure, timeout, threshold| BreachSettings {
             endpoint: DEFAULT_ENDPOINT.to_owned(),

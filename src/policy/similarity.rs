@@ -1,33 +1,32 @@
-//! How alike two texts are: what the difference from the previous password is measured with.
+//! The similarity of two texts, to compare a password with the previous one.
 
 use zeroize::Zeroizing;
 
 use super::normalize::secret;
 
-/// The most digits that count as a counter: those of a year.
+/// The maximum number of digits of a counter: those of a year.
 ///
-/// With more, the digits are the password ("ab" and a number of ten), and another number is another
-/// password.
+/// A longer number is the main part of a password, such as `ab9384756102`, and a different number makes
+/// a different password.
 const MAX_COUNTER: usize = 4;
 
-/// Tells whether one text becomes the other by at most so many insertions, deletions and
-/// substitutions of a code point (Levenshtein distance).
+/// Returns whether the Levenshtein distance of two texts, in code points, is at most `edits`.
 ///
-/// Of the distances between all beginnings of both, only a band can matter: where one beginning is
-/// longer than the other by more than `edits`, they are further apart. So time grows as the length
-/// times `edits`.
+/// Only a band of the matrix of prefixes is computed, because two prefixes whose lengths differ by
+/// more than `edits` are more than `edits` apart. The time is proportional to the length times
+/// `edits`.
 pub(super) fn within(a: &str, b: &str, edits: usize) -> bool {
     if a.chars().count().abs_diff(b.chars().count()) > edits {
         return false;
     }
     let b = secret(b.len(), b.chars());
-    // At each place of `b`, the distance of what is before it to the beginning of `a` read so far.
+    // The distance of each prefix of `b` from the prefix of `a` read so far.
     let mut distances: Vec<usize> = (0..=b.len()).collect();
     for (row, x) in (1usize..).zip(a.chars()) {
         let first = row.saturating_sub(edits).max(1);
         let last = row.saturating_add(edits).min(b.len());
         let mut diagonal = distances[first - 1];
-        // Left of the band lies the empty text, or what is too far.
+        // Left of the band: the distance from the empty prefix, or one that is too large to matter.
         distances[first - 1] = row;
         for at in first..=last {
             let above = distances[at];
@@ -39,11 +38,11 @@ pub(super) fn within(a: &str, b: &str, edits: usize) -> bool {
     distances[b.len()] <= edits
 }
 
-/// Tells whether nothing but a counter and letter case is new: `Winter24!` and `WINTER25!`, `abc9`
-/// and `abc10`, `Winter!` and `Winter!1`.
+/// Returns whether two passwords differ only by a counter and letter case: `Winter24!` and
+/// `WINTER25!`, `abc9` and `abc10`, `Winter!` and `Winter!1`.
 ///
-/// The counter is the last run of digits, wherever it stands. It need not have been raised: who
-/// knows the old password tries the smaller numbers too, and the one without a number.
+/// The counter is the last run of digits, at any position. It may be higher, lower or missing: an
+/// attacker who knows the old password tries all of these.
 pub(super) fn differ_only_by_counter(previous: &str, proposed: &str) -> bool {
     without_counter(previous) == without_counter(proposed)
 }
@@ -63,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_distance_counts_code_points() {
+    fn a_distance_is_in_code_points() {
         let cases = [
             ("", "", 0),
             ("", "abc", 3),
@@ -147,13 +146,13 @@ mod tests {
         }
 
         #[test]
-        fn nothing_panics_and_both_ways_agree(a in "\\PC{0,300}", b in "\\PC{0,300}", k in 0..9usize) {
+        fn no_text_panics_and_both_functions_are_symmetric(a in "\\PC{0,300}", b in "\\PC{0,300}", k in 0..9usize) {
             prop_assert_eq!(within(&a, &b, k), within(&b, &a, k));
             prop_assert_eq!(differ_only_by_counter(&a, &b), differ_only_by_counter(&b, &a));
         }
 
         #[test]
-        fn a_raised_counter_is_found(stem in "\\PC{0,40}[a-z]", a in 0..10_000, b in 0..10_000) {
+        fn passwords_with_different_numbers_after_the_same_stem_differ_only_by_counter(stem in "\\PC{0,40}[a-z]", a in 0..10_000, b in 0..10_000) {
             for end in ["", "!"] {
                 let [previous, proposed] = [a, b].map(|counter| format!("{stem}{counter}{end}"));
                 prop_assert!(differ_only_by_counter(&previous, &proposed));

@@ -179,8 +179,11 @@ async fn violations_and_suggestions_are_in_the_users_language_but_title_and_deta
         let weak = violations.iter().find(|violation| violation["code"] == "too_easy_to_guess");
         weak.unwrap()["params"]["weakParts"][0]["suggestion"].as_str().unwrap().to_owned()
     };
-    assert_eq!(suggestion(&english), "Do not build on a password that many people use.");
-    assert_eq!(suggestion(&german), "Bauen Sie nicht auf einem Passwort auf, das viele verwenden.");
+    assert_eq!(suggestion(&english), "Avoid common passwords and variations of them.");
+    assert_eq!(
+        suggestion(&german),
+        "Vermeiden Sie häufige Passwörter, auch in abgewandelter Form."
+    );
     for answer in [&mut english, &mut german] {
         answer["violations"] = Value::Null;
     }
@@ -200,7 +203,7 @@ async fn a_violation_from_cognito_is_in_the_users_language_and_other_problems_ha
     let message = reply.json()["violations"][0]["message"].clone();
     assert_eq!(
         message,
-        "Der Anmeldedienst nimmt dieses Passwort nicht an. Wählen Sie ein anderes."
+        "Der Anmeldedienst akzeptiert dieses Passwort nicht. Wählen Sie ein anderes."
     );
     event["body"] = "{}".into();
     let reply = function.invoke(&event).await;

@@ -1,4 +1,4 @@
-"""Tests check-policy as an operator runs it: against moto, a fake Cognito, and no Cognito at all."""
+"""Runs check-policy like an operator does: against moto, the fake Cognito, and without Cognito."""
 
 import copy
 import json
@@ -15,12 +15,12 @@ import template
 REGION = "us-east-1"
 SCRATCH = stack.scratch("check-policy")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "unused", "AWS_SECRET_ACCESS_KEY": "unused"}
-# The same in a policy file, and the rules that every profile has beyond it.
+# The same rules in a policy file. Every profile also has rules that no pool has.
 SAME = 'profile = "cognito-default"\n'
 
 
 def check_policy(*arguments, policy=None, **settings):
-    """The exit status, the output and the errors of the program."""
+    """Runs the program and returns its exit status, output and errors."""
     if policy is not None:
         file = SCRATCH / "policy.toml"
         file.write_text(policy)
@@ -54,42 +54,41 @@ class Moto(unittest.TestCase):
         )
 
     def pool(self, **settings):
-        """A new pool with the console's policy."""
+        """Creates a pool with the console's default policy."""
         policies = {"PasswordPolicy": stack.POOL_POLICY}
         return self.cognito.create_user_pool(PoolName="p", Policies=policies, **settings)["UserPool"]
 
     def report(self, pool, status=0, policy=SAME):
-        """The report on a pool, as JSON."""
+        """Returns the report on a pool, parsed from JSON."""
         settings = {"policy": policy, "AWS_ENDPOINT_URL": self.url}
         found, output, errors = check_policy("--json", pool["Id"], **settings)
         self.assertEqual(found, status, output + errors)
         return json.loads(output)
 
-    def test_a_policy_that_is_weaker_than_the_pools_exits_with_1(self):
+    def test_a_policy_that_is_weaker_than_the_pool_exits_with_1(self):
         pool = self.pool()
         weak = "[length]\nmin = 6\n[characters]\nlowercase = 1\n"
         lines = self.report(pool, status=1, policy=weak)["refusedByPool"]
-        self.assertIn("length.min is 6, and the pool's minimum length is 8", lines)
-        self.assertIn("characters.symbol is 0, and the pool requires one", lines)
+        self.assertIn("length.min is 6, but the pool's minimum length is 8", lines)
+        self.assertIn("characters.symbol is 0, but the pool requires one", lines)
         self.assertNotIn("lowercase", " ".join(lines))
 
-    def test_a_pool_that_is_weaker_than_the_policy_is_named_and_exits_with_0(self):
+    def test_a_pool_that_is_weaker_than_the_policy_is_reported_and_exits_with_0(self):
         pool = self.pool()
         settings = {"AWS_ENDPOINT_URL": self.url}
-        status, text, _ = check_policy(pool["Id"], **settings)  # With the policy that is built in.
+        status, text, _ = check_policy(pool["Id"], **settings)  # With the built-in policy.
         self.assertEqual(status, 0)
-        self.assertIn("Cognito allows all that the policy allows.\n", text)
-        self.assertIn("- the pool's minimum length is 8, and length.min is 12\n", text)
+        self.assertIn("Cognito accepts every password that the policy accepts.\n", text)
+        self.assertIn("- the pool's minimum length is 8, but length.min is 12\n", text)
         self.assertRegex(text, r"- the pool does not check .*common_password")
-        self.assertIn("Changes past the function: not blocked; the pool has no web ACL.\n", text)
+        self.assertIn("Direct ChangePassword calls: not blocked; the pool has no web ACL.\n", text)
 
-    def test_equal_policies_have_no_difference(self):
+    def test_equal_policies_differ_only_in_rules_that_no_pool_has(self):
         report = self.report(self.pool())
-        # The profile also has rules that no pool knows.
         beyond = ["the pool does not check hard_to_type, too_easy_to_guess"]
         self.assertEqual((report["refusedByPool"], report["allowedByPool"]), ([], beyond))
 
-    def test_each_client_has_the_ways_in_which_it_gets_tokens_that_change_a_password(self):
+    def test_each_client_lists_the_flows_and_scope_that_allow_password_changes(self):
         pool = self.pool()
 
         def client(name, **settings):
@@ -117,7 +116,7 @@ class Moto(unittest.TestCase):
         clients = {c["id"]: c["changesPasswordsBy"] for c in self.report(pool)["clients"]}
         self.assertEqual(clients, expected)
 
-    def test_user_names_that_are_uuids_are_reported_where_the_policy_relies_on_names(self):
+    def test_user_names_that_are_uuids_are_reported_if_the_policy_relies_on_names(self):
         names = SAME + '[words]\npersonal = ["username"]\n'
         by_email = self.pool(UsernameAttributes=["email"])
         for pool, policy, expected in [
@@ -127,15 +126,15 @@ class Moto(unittest.TestCase):
         ]:
             self.assertEqual(self.report(pool, policy=policy)["reliesOnUuidNames"], expected)
 
-    def test_what_cannot_be_read_is_listed_and_changes_nothing_else(self):
-        # moto does not know this operation.
+    def test_a_part_that_cannot_be_read_is_listed_and_the_rest_is_reported(self):
+        # moto does not implement DescribeRiskConfiguration.
         pool = self.pool(UserPoolAddOns={"AdvancedSecurityMode": "ENFORCED"})
         report = self.report(pool)
         self.assertIsNone(report["breachedPasswords"])
         [line] = report["notChecked"]
         self.assertTrue(line.startswith("DescribeRiskConfiguration: "), line)
 
-    def test_the_rule_of_the_template_is_found_to_count_or_block(self):
+    def test_the_rule_of_the_template_is_reported_to_count_or_block(self):
         for state, expected in (1, "counted"), (2, "blocked"):
             pool = self.pool()
             rules = self.rules_of_the_template(state)
@@ -159,7 +158,7 @@ class Moto(unittest.TestCase):
             found = self.report(pool)["directChanges"]
             self.assertEqual(found, {"state": expected, "by": "direct-change"})
 
-    def test_a_web_acl_about_something_else_leaves_the_way_open(self):
+    def test_a_web_acl_for_another_operation_is_reported_as_open(self):
         pool = self.pool()
         [rule] = self.rules_of_the_template(2)
         texts = rule["Statement"]["AndStatement"]["Statements"][0]["OrStatement"]["Statements"]
@@ -169,7 +168,7 @@ class Moto(unittest.TestCase):
         self.assertEqual(self.report(pool)["directChanges"], {"state": "open", "by": acl})
 
     def rules_of_the_template(self, state):
-        """The rules of template.yaml, as the SDK takes them."""
+        """The rules of template.yaml, in the SDK's form."""
         found = template.Stack(network=1, direct=state)
         rules = copy.deepcopy(found.properties("DirectChangeRules")["Rules"])
         addresses = self.waf.create_ip_set(
@@ -185,7 +184,7 @@ class Moto(unittest.TestCase):
         return json.loads(text)
 
     def protect(self, pool, rule):
-        """Puts a web ACL with one rule before a pool, and returns its name."""
+        """Associates a web ACL with one rule with a pool, and returns its name."""
         name = f"acl-{os.urandom(4).hex()}"
         acl = self.waf.create_web_acl(
             Name=name,
@@ -199,7 +198,7 @@ class Moto(unittest.TestCase):
 
     @staticmethod
     def visibility():
-        """What every part of a web ACL must have."""
+        """The visibility settings that every part of a web ACL requires."""
         return {
             "SampledRequestsEnabled": False,
             "CloudWatchMetricsEnabled": False,
@@ -208,9 +207,9 @@ class Moto(unittest.TestCase):
 
 
 class WithoutPool(unittest.TestCase):
-    """Where there is no pool to read."""
+    """Runs without a pool that can be read."""
 
-    def test_a_cognito_that_does_not_know_the_operation_exits_with_2(self):
+    def test_a_cognito_without_the_operation_exits_with_2(self):
         port = stack.free_port()
         url = f"http://{stack.HOST}:{port}"
         fake = [stack.DEBUG / "fake-cognito", "--host", stack.HOST, "--port", port]
@@ -221,7 +220,7 @@ class WithoutPool(unittest.TestCase):
         self.assertEqual((status, output), (2, ""))
         self.assertIn("check-policy: DescribeUserPool: ", errors)
 
-    def test_a_wrong_command_line_exits_with_2(self):
+    def test_an_invalid_command_line_exits_with_2(self):
         for arguments in [], ["no-pool"], ["--lint", "eu-west-1_Ab12"], ["--unknown"]:
             status, output, errors = check_policy(*arguments)
             self.assertEqual((status, output), (2, ""), arguments)
@@ -229,27 +228,27 @@ class WithoutPool(unittest.TestCase):
 
 
 class Lint(unittest.TestCase):
-    """The policy file alone, without AWS."""
+    """Runs with --lint, which checks the policy without AWS."""
 
-    def test_a_sound_policy_exits_with_0_and_lists_its_rules(self):
+    def test_a_valid_policy_exits_with_0_and_lists_its_rules(self):
         policy = "[length]\nmin = 8\n[groups.staff.words]\ncommon = true\n"
         status, text, _ = check_policy("--lint", policy=policy)
         self.assertEqual(status, 0)
         edges = "too_short, too_long, leading_or_trailing_space, hard_to_type"
-        lines = ["The policy is sound.", f"everybody: {edges}", f"staff: {edges}, common_password"]
+        lines = ["The policy is valid.", f"everybody: {edges}", f"staff: {edges}, common_password"]
         self.assertEqual(text.splitlines(), lines)
 
-    def test_a_wrong_key_exits_with_1_and_is_named(self):
+    def test_an_unknown_key_exits_with_1_and_is_named(self):
         status, text, _ = check_policy("--lint", "--json", policy="[length]\nmin = 8\nmost = 9\n")
         self.assertEqual(status, 1)
         self.assertIn("most", json.loads(text)["fault"])
 
-    def test_a_file_that_is_not_there_exits_with_2(self):
+    def test_a_missing_file_exits_with_2(self):
         status, output, errors = check_policy("--lint", PASSWORD_POLICY_FILE="/nowhere.toml")
         self.assertEqual((status, output), (2, ""))
         self.assertIn("/nowhere.toml", errors)
 
-    def test_the_policy_that_is_built_in_is_sound(self):
+    def test_the_built_in_policy_is_valid(self):
         self.assertEqual(check_policy("--lint")[0], 0)
 
 

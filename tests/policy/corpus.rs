@@ -1,4 +1,4 @@
-//! The two rates that a policy is judged by: the bad passwords it lets pass, the good ones it does not.
+//! Rejection rates of weak passwords, which should be high, and of strong ones, which should be low.
 
 use std::iter;
 
@@ -11,10 +11,10 @@ use crate::kinds::{self, Expected, Kind};
 const COMMON: &str = include_str!("../../data/common-passwords.txt");
 const DICEWARE: &str = include_str!("data/eff-large-wordlist.txt");
 
-/// The rules of the profile `asvs-5` on what a password is made of: any length passes.
+/// The profile `asvs-5` without its minimum length, so that only the content counts.
 const ASVS: &str = "profile = \"asvs-5\"\nlength.min = 1";
 
-/// Every rule of what a password is made of, but for classes, which no passphrase keeps.
+/// Every rule on content except character classes, which passphrases do not satisfy.
 const CONTENT: &str = r#"
     [length]
     min = 1
@@ -29,8 +29,8 @@ const CONTENT: &str = r#"
     min_guesses_log10 = 10
 "#;
 
-/// User names, given names, family names and addresses with short words. The first are within other
-/// words, such as `Savannah`, `Hammer` backwards, and `Network`.
+/// User names, given names, family names and addresses with short words. The first ones occur inside
+/// other words, such as `Savannah`, `Hammer` (backwards) and `Network`.
 const SHORT_NAMES: [&str; 50] = [
     "anna",
     "emma",
@@ -83,7 +83,8 @@ const SHORT_NAMES: [&str; 50] = [
     "ed@port.net",
     "Google_113097248915226",
 ];
-/// Prints the rate of each kind, and fails with the list of those that are not as expected.
+
+/// Prints the rate of each kind, and fails with a list of the unexpected rates.
 #[track_caller]
 fn assert_rates(kinds: Vec<Kind>) {
     let mut wrong = Vec::new();
@@ -93,7 +94,7 @@ fn assert_rates(kinds: Vec<Kind>) {
             Expected::AtLeast(least) => (format!("at least {least}"), rate >= least),
             Expected::AtMost(most) => (format!("at most {most}"), rate <= most),
         };
-        let line = format!("{name}: {rate:.2}% refused ({bound})");
+        let line = format!("{name}: {rate:.2}% rejected ({bound})");
         println!("{line}");
         if !holds {
             wrong.push(line);
@@ -103,21 +104,21 @@ fn assert_rates(kinds: Vec<Kind>) {
 }
 
 #[test]
-fn what_people_make_is_refused() {
+fn passwords_that_people_make_are_rejected() {
     assert_rates(kinds::bad());
 }
 
 #[test]
-fn a_language_that_is_not_built_in_is_no_worse_off_than_with_the_list_alone() {
+fn for_languages_not_built_in_the_rates_are_at_least_those_of_the_list_alone() {
     assert_rates(kinds::foreign());
 }
 
 #[test]
-fn what_generators_make_is_hardly_ever_refused() {
+fn passwords_from_generators_are_rarely_rejected() {
     assert_rates(kinds::good());
 }
 
-/// Of the passwords, how many percent are refused.
+/// The percentage of passwords that the policy rejects.
 fn percent_refused(policy: &str, passwords: impl Iterator<Item = String>) -> f64 {
     let policy = Policy::from_toml(policy).unwrap();
     let mut counts = [0_u32; 2];
@@ -142,7 +143,7 @@ fn separated(word: &str) -> String {
 }
 
 #[test]
-fn at_least_99_percent_of_the_commonest_in_disguise_are_refused() {
+fn at_least_99_percent_of_disguised_common_passwords_are_rejected() {
     type Change = fn(&str) -> String;
     let disguises: [(&str, Change); 5] = [
         ("capitalised, a year and '!'", |word| capitalised(word) + "2026!"),
@@ -157,32 +158,32 @@ fn at_least_99_percent_of_the_commonest_in_disguise_are_refused() {
     let rates = disguises.map(|(name, disguise)| {
         let commonest = COMMON.lines().take(5_000).map(disguise);
         let rate = percent_refused(ASVS, commonest);
-        println!("common passwords, {name}: {rate:.2}% refused");
+        println!("common passwords, {name}: {rate:.2}% rejected");
         rate
     });
     assert!(rates.iter().sum::<f64>() / 5.0 >= 99.0, "{rates:?}");
 }
 
 #[test]
-fn at_most_one_in_a_thousand_random_passwords_is_refused() {
+fn at_most_one_in_a_thousand_random_passwords_is_rejected() {
     let mut rng = fastrand::Rng::with_seed(800_634);
     let random = iter::repeat_with(|| {
         iter::repeat_with(|| char::from(rng.u8(b'!'..=b'~'))).take(16).collect()
     });
     let rate = percent_refused(CONTENT, random.take(20_000));
-    println!("random passwords of 16 characters: {rate:.3}% refused");
+    println!("random passwords of 16 characters: {rate:.3}% rejected");
     assert!(rate <= 0.1);
 }
 
 #[test]
-fn at_most_one_in_a_thousand_four_word_passphrases_is_refused() {
+fn at_most_one_in_a_thousand_four_word_passphrases_is_rejected() {
     let rate = percent_refused(CONTENT, passphrases().take(20_000));
-    println!("passphrases of four words: {rate:.3}% refused");
+    println!("passphrases of four words: {rate:.3}% rejected");
     assert!(rate <= 0.1);
 }
 
 #[test]
-fn at_most_one_in_a_thousand_passphrases_is_refused_for_a_short_name_in_it() {
+fn at_most_one_in_a_thousand_passphrases_is_rejected_for_containing_a_short_name() {
     let policy =
         Policy::from_toml("length.min = 1\nwords.personal = ['username', 'email']").unwrap();
     let passphrases: Vec<Password> =
@@ -204,11 +205,12 @@ fn at_most_one_in_a_thousand_passphrases_is_refused_for_a_short_name_in_it() {
         }
     }
     let rate = total / 50.0;
-    println!("passphrases for short names: {rate:.3}% refused; {} most: {}%", highest.0, highest.1);
+    let (name, most) = highest;
+    println!("passphrases for short names: {rate:.3}% rejected; at most {most}%, for {name}");
     assert!(rate <= 0.1 && highest.1 <= 0.2, "{rate}, {highest:?}");
 }
 
-/// Four words of the list, capitalised or not, and put together or separated.
+/// Passphrases of four words of the list, capitalised or not, joined or separated.
 fn passphrases() -> impl Iterator<Item = String> {
     let words: Vec<&str> = DICEWARE.lines().collect();
     let mut rng = fastrand::Rng::with_seed(800_634);

@@ -1,20 +1,20 @@
-//! Passwords of each kind that people make, and of each kind that generators make.
+//! Samples of the kinds of passwords that people and generators make.
 //!
-//! Words and names are of another origin than the ones that are built in; `data/README.md` has the
-//! sources. Every generator is seeded, so a rate is the same on every machine.
+//! Words and names come from other sources than the built-in ones; `data/README.md` lists them. Every
+//! generator is seeded, so the rates are the same on every machine.
 
 use std::iter;
 
 use fastrand::Rng;
 
-/// Passwords of one kind, and the rate at which a policy may refuse them.
+/// Passwords of one kind, and the expected rate of rejection.
 pub(crate) struct Kind {
     pub(crate) name: String,
     pub(crate) expected: Expected,
     pub(crate) passwords: Vec<String>,
 }
 
-/// The least, or the most, of 100 passwords that are refused.
+/// The lowest or the highest acceptable rate of rejection, in percent.
 #[derive(Clone, Copy)]
 pub(crate) enum Expected {
     AtLeast(f64),
@@ -66,7 +66,7 @@ const DICEWARE: [(&str, &str); 5] = [
     ("Polish", include_str!("data/excerpts/diceware-pl.txt")),
 ];
 
-/// Seasons, months and week days, as each language writes them.
+/// Seasons, months and weekdays in each language.
 const CALENDAR: &str = "
     Frühling Fruehling Sommer Herbst Winter Jänner Januar Februar März April Juni Juli August September
     Oktober November Dezember Montag Dienstag Mittwoch Donnerstag Freitag Samstag Sonntag
@@ -83,14 +83,14 @@ const CALENDAR: &str = "
     Spring Summer Autumn January February March June July October December Monday Tuesday Wednesday
     Thursday Friday Saturday Sunday";
 
-/// What a sign-in page brings to mind.
+/// Words that users associate with a sign-in page, and very common passwords.
 const PASSWORD_LIKE: &str = "
     password passwort passwd kennwort motdepasse contraseña contrasena senha haslo hasło parola
     welcome willkommen bienvenue bienvenido benvenuto bemvindo witaj letmein changeme login admin
     administrator secret geheim secreto segreto segredo qwerty qwertz azerty qwertyuiop iloveyou
     abc123 master superman dragon monkey sunshine princess football baseball default guest";
 
-/// What is said to somebody dear, in each language, before a name or by itself.
+/// Declarations of love in each language, used before a name or alone.
 const DECLARATIONS: [&str; 14] = [
     "iloveyou",
     "iloveyouforever",
@@ -108,7 +108,7 @@ const DECLARATIONS: [&str; 14] = [
     "kochamcie",
 ];
 
-/// Lines that everybody knows, as far as anybody types them.
+/// Well-known quotations, as far as people type them.
 const LINES: [&str; 20] = [
     "tobeornottobe",
     "tobeornottobethatis",
@@ -132,7 +132,7 @@ const LINES: [&str; 20] = [
     "jeszczepolskaniezginela",
 ];
 
-/// Walks on a keyboard, with shift where somebody presses it.
+/// Keyboard walks, some with shift.
 const WALKS: [&str; 24] = [
     "1qaz@WSX3edc",
     "1qaz2wsx3edc4rfv",
@@ -165,7 +165,7 @@ fn capitalised(word: &str) -> String {
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
-/// The word with look-alikes after its first letter.
+/// Replaces letters after the first one by look-alikes.
 fn look_alikes(word: &str) -> String {
     let pairs = [('a', "@"), ('e', "3"), ('i', "1"), ('o', "0"), ('s', "$")];
     let (first, rest) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
@@ -191,7 +191,7 @@ fn symbol(rng: &mut Rng) -> char {
     pick(rng, &['!', '!', '!', '!', '.', '?', '@', '#', '$', '*', '-', '_', '&', '+'])
 }
 
-/// A word made to satisfy a policy: at least 12 characters of four kinds.
+/// Extends a word to satisfy a typical policy: at least 12 characters of four kinds.
 fn dressed(rng: &mut Rng, word: &str) -> String {
     let mut word = word.to_owned();
     if !word.contains(|c: char| c.is_ascii_uppercase())
@@ -218,7 +218,7 @@ fn dressed(rng: &mut Rng, word: &str) -> String {
     if !password.contains(|c: char| c.is_ascii_uppercase()) {
         password.push('A');
     }
-    // Too short still: the same mark or digit again, or a row of digits.
+    // If it is still too short, append the same symbol, one digit repeatedly, or a sequence of digits.
     let missing = 12_usize.saturating_sub(password.chars().count());
     match rng.u8(..3) {
         0 => password.extend(iter::repeat_n(mark, missing)),
@@ -228,7 +228,7 @@ fn dressed(rng: &mut Rng, word: &str) -> String {
     password
 }
 
-/// The passwords of one kind; `seed` keeps each kind apart from the others.
+/// Makes the passwords of one kind. The seed depends on the name, so each kind is independent.
 fn kind(
     name: impl Into<String>,
     expected: Expected,
@@ -243,7 +243,7 @@ fn kind(
     Kind { name, expected, passwords: iter::repeat_with(|| make(&mut rng)).take(count).collect() }
 }
 
-/// The kinds that people make, which a policy is there to refuse.
+/// The kinds that people make, which a policy should reject.
 pub(crate) fn bad() -> Vec<Kind> {
     let mut kinds = Vec::new();
     for lists in &BUILT_IN {
@@ -330,8 +330,8 @@ pub(crate) fn bad() -> Vec<Kind> {
     kinds
 }
 
-/// Words of languages that are not built in, with the rates at which the list of common passwords
-/// and its disguises, which the estimate replaced, refused these very passwords.
+/// Words of languages that are not built in. The expected rates are those of the same passwords with
+/// the list of common passwords and its disguises, which the estimate replaced.
 pub(crate) fn foreign() -> Vec<Kind> {
     let rates = [23.0, 41.6, 6.2];
     NOT_BUILT_IN
@@ -370,7 +370,7 @@ fn passphrase(
     words.join(separator)
 }
 
-/// The kinds that generators make, which nothing should refuse.
+/// The kinds that generators make, which a policy should accept.
 pub(crate) fn good() -> Vec<Kind> {
     const COUNT: usize = 2_000;
     let eff: Vec<&str> = EFF.lines().collect();
@@ -388,7 +388,7 @@ pub(crate) fn good() -> Vec<Kind> {
             words[with_digit].push(rng.digit(10));
             words.join("-")
         }),
-        // Consonants and vowels by turns, in three groups of six; one capital, one digit.
+        // Three groups of six letters: consonant, vowel, consonant, twice. One capital and one digit.
         kind("Apple, strong password", most, COUNT, |rng| {
             let consonants = "b c d f g h j k m n p q r s t v w x z";
             let syllable = |rng: &mut Rng| {

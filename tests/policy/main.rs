@@ -1,4 +1,4 @@
-//! The policy as a whole, through its public API: properties on any input, and rates on a corpus.
+//! Tests of the whole policy through its public API: properties on random input, and rates on a corpus.
 
 mod corpus;
 mod kinds;

@@ -1,4 +1,4 @@
-//! Properties of the policy, on inputs that nobody would write down.
+//! Properties of the policy that hold for random input.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::codes;
 
 const EVERY_RULE: &str = include_str!("data/every-rule.toml");
 
-/// Text as a keyboard, a password manager or an attacker makes it.
+/// Text from a keyboard, a password manager or an attacker.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~]{0,40}",
@@ -27,7 +27,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Text with accents, as people and attackers choose it; in no form longer than Cognito accepts.
+/// Text with accents from people and attackers. No form of it exceeds Cognito's maximum length.
 fn accented() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-zA-Z0-9!éèàùâêîôłşěāñ]{0,40}",
@@ -52,7 +52,7 @@ fn numbers() -> impl Strategy<Value = [usize; 9]> {
         })
 }
 
-/// The same with counts up to the size of each class, above which a policy is rejected.
+/// The same, with counts up to the size of each class, the maximum in a policy.
 fn large_numbers() -> impl Strategy<Value = [usize; 9]> {
     let counts = [0..=26_usize, 0..=26, 0..=10, 0..=32];
     (numbers(), counts).prop_map(|([min, _, _, _, _, rest @ ..], [a, b, c, d])| {
@@ -75,7 +75,7 @@ fn breaches() -> impl Strategy<Value = Option<(u64, u64, &'static str)>> {
     prop::option::of(check)
 }
 
-/// The tables of one group.
+/// The settings of one group.
 fn group() -> impl Strategy<Value = Group> {
     let banned = prop_oneof![Just(None), "[a-c]{4}".prop_map(Some)];
     (numbers(), breaches(), banned).prop_map(|(numbers, breaches, banned)| Group {
@@ -108,7 +108,7 @@ impl Group {
     }
 }
 
-/// A policy with these groups, whose base requires a single character.
+/// A policy with these groups and a base that requires one character.
 fn with_groups(groups: &[(&str, &Group)]) -> Policy {
     let groups: String = groups.iter().map(|(name, group)| group.tables(name)).collect();
     Policy::from_toml(&format!("[length]\nmin = 1\n{groups}")).unwrap()
@@ -118,8 +118,8 @@ fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
-/// Whether a check passes for a password that was seen so often, if the service answers after that
-/// time.
+/// Whether a breach check passes for a password that was seen `seen` times, if the service responds
+/// after the time `answer`.
 fn passes(settings: Option<&BreachSettings>, seen: u64, answer: Duration) -> bool {
     settings.is_none_or(|settings| {
         if answer > settings.timeout {
@@ -132,15 +132,16 @@ fn passes(settings: Option<&BreachSettings>, seen: u64, answer: Duration) -> boo
 
 proptest! {
     #[test]
-    fn no_password_makes_the_policy_panic(proposed in text(), previous in text()) {
+    fn no_password_causes_a_panic(proposed in text(), previous in text()) {
         let policy = Policy::from_toml(EVERY_RULE).unwrap();
         let found = codes(&policy, &proposed, Some(&previous));
         prop_assert!(found.len() <= policy.base().list().len());
     }
 
-    /// `é` as one code point and as two; `too_long` differs only where Cognito would refuse one of them.
+    /// `é` is one or two code points. Neither form here exceeds Cognito's maximum, above which
+    /// `too_long` would differ.
     #[test]
-    fn both_forms_of_a_password_get_the_same_verdict(
+    fn the_composed_and_decomposed_forms_of_a_password_break_the_same_rules(
         proposed in accented(),
         previous in accented(),
     ) {
@@ -160,14 +161,14 @@ proptest! {
     }
 
     #[test]
-    fn more_rules_never_accept_more(
+    fn a_stricter_group_never_accepts_a_password_that_the_base_rejects(
         base in numbers(),
         group in numbers(),
         proposed in "[a-c1-3!]{0,14}",
         previous in "[a-c1-3!]{0,14}",
     ) {
         let text = tables("", base) + &tables("groups.g.", group);
-        // A group that is looser is an error, and no matter here.
+        // A looser group is an error, which other tests cover.
         if let Ok(policy) = Policy::from_toml(&text) {
             let password = |text: &String| text.as_str().into();
             let stricter = policy.for_groups(&["g".into()]);
@@ -179,9 +180,9 @@ proptest! {
         }
     }
 
-    /// A user's token may name thousands of groups; the rules of a combination are built once.
+    /// A token can name thousands of groups, but the rules of a combination are built only once.
     #[test]
-    fn a_token_that_repeats_groups_or_names_unknown_ones_builds_no_rules(
+    fn repeated_and_unknown_groups_in_a_token_build_no_further_rules(
         groups in vec(group(), 4),
         order in vec(0..7_usize, 0..200),
     ) {
@@ -196,7 +197,7 @@ proptest! {
         prop_assert!(Arc::ptr_eq(&of_reduced, &of_token), "{:?}", reduced);
     }
 
-    /// The same settings under other names are combined in another order.
+    /// Groups are combined in the order of their names, so renaming them changes the order.
     #[test]
     fn the_rules_for_a_set_of_groups_do_not_depend_on_their_order(groups in vec(group(), 3)) {
         let [one, two, three] = groups.as_slice() else { unreachable!() };
@@ -212,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn two_groups_accept_nothing_that_one_of_them_refuses(
+    fn a_member_of_two_groups_cannot_set_a_password_that_either_group_rejects(
         a in group(),
         b in group(),
         proposed in "[a-c1-3!]{0,14}",
@@ -242,9 +243,9 @@ proptest! {
         }
     }
 
-    /// The generator of iOS, as Apple describes it, against the string that we send it.
+    /// Generates passwords from `passwordRules` like the generator of iOS, as Apple documents it.
     #[test]
-    fn what_obeys_the_password_rules_string_is_never_refused_for_composition(
+    fn a_password_generated_by_the_password_rules_string_satisfies_all_composition_rules(
         numbers in prop_oneof![numbers(), large_numbers()],
         choices in vec(any::<prop::sample::Index>(), 64),
         extra in 0..20_usize,
@@ -260,7 +261,7 @@ proptest! {
     }
 }
 
-/// A password that has one character of each required set, others from any set, and no run that is
+/// Generates a password with one character of each required set, others from any set, and no run
 /// longer than the rules allow.
 fn generate(rules: &str, choices: &[prop::sample::Index], extra: usize) -> String {
     let (mut required, mut all, mut min, mut max_run) = (vec![], vec![], 0, usize::MAX);

@@ -1,14 +1,14 @@
-//! Guesses as integers: thousandths of their decimal logarithm.
+//! Costs: numbers of guesses as integers, in thousandths of their decimal logarithm.
 
 /// The decimal logarithm of a number of guesses, in thousandths.
 ///
-/// An integer, so that an estimate is the same on every machine and sums are exact.
+/// An integer makes sums exact and estimates the same on every machine.
 pub(super) type Cost = u32;
 
 /// Ten guesses.
 pub(super) const GUESSES_10: Cost = 1_000;
 
-/// The guesses for one character, if an attacker tries all of its kind.
+/// The cost of one character, if an attacker tries all characters of its kind.
 pub(super) fn character(c: char) -> Cost {
     match c {
         'a'..='z' | 'A'..='Z' => 1_415,
@@ -20,5 +20,5 @@ pub(super) fn character(c: char) -> Cost {
     }
 }
 
-/// One part more: the attacker also has to try what is put together, and in which order.
+/// An additional part: the attacker also has to try which parts are combined, and in which order.
 pub(super) const PART: Cost = 477;

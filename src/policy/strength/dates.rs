@@ -1,21 +1,21 @@
-//! Years and dates, in digits.
+//! Years and dates in digits.
 
 use super::cost::Cost;
 
-/// A year within twenty of today, and another that somebody alive may have been born in.
+/// A year close to the present, and any other year from 1900 to 2069, such as a year of birth.
 const NEAR_YEAR: Cost = 1_600;
 const YEAR: Cost = 2_050;
 
-/// A day and its month: one of 366.
+/// A day and a month: one of 366 pairs.
 const DAY: Cost = 2_570;
 
 /// A date: a day in one of about eighty years.
 const DATE: Cost = 4_470;
 
-/// The separators of a date; there are about four.
+/// The separators of a date: one of about four.
 const SEPARATED: Cost = 600;
 
-/// Calls `found` with the length, in code points, and the cost of each date that the text begins with.
+/// Calls `found` with the length, in code points, and the cost of each date at the start of the text.
 pub(super) fn dates(text: &[char], mut found: impl FnMut(usize, Cost)) {
     let digits = Digits(text);
     if let Some(year) = digits.number(0, 4) {
@@ -67,13 +67,13 @@ pub(super) fn dates(text: &[char], mut found: impl FnMut(usize, Cost)) {
 struct Digits<'t>(&'t [char]);
 
 impl Digits<'_> {
-    /// The number that so many digits from a place on make.
+    /// The number in the `length` digits from a position.
     fn number(&self, at: usize, length: usize) -> Option<u32> {
         let digits = self.0.get(at..at + length)?;
         digits.iter().try_fold(0, |number, c| Some(number * 10 + c.to_digit(10)?))
     }
 
-    /// Whether two numbers are a day and a month, in either order.
+    /// Returns whether two numbers are a day and a month, in either order.
     fn is_day(&self, a: usize, a_length: usize, b: usize, b_length: usize) -> bool {
         let (Some(a), Some(b)) = (self.number(a, a_length), self.number(b, b_length)) else {
             return false;

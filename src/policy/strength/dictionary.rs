@@ -1,8 +1,8 @@
-//! The words that people build passwords from, with their ranks, and where a text spells one.
+//! The dictionary of common words with their ranks, and a search for them in a text.
 //!
-//! The dictionary is an FST: a trie whose endings are shared too, made by `build.rs` and read where
-//! it lies in the binary. A trie lets one walk try every reading of every character at once and turn
-//! back where no entry goes on; of a hash each combination of readings would have to be asked.
+//! The dictionary is an FST, a trie that shares suffixes too. `build.rs` makes it, and it is read in
+//! place from the binary. One walk of a trie tries every reading of every character and turns back
+//! where no entry continues. A hash table would need a look-up for each combination of readings.
 
 use fst::raw::{Fst, Node, Output};
 
@@ -12,19 +12,19 @@ use super::{Kind, Languages};
 
 static DICTIONARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dictionary.fst"));
 
-/// What is known of an entry, by the value that the FST has for it.
+/// The properties of each entry, indexed by its value in the FST.
 static ENTRIES: &[u16] = &include!(concat!(env!("OUT_DIR"), "/dictionary-entries.rs"));
 
-/// The guesses that each class of ranks takes: the middle of the class, in `build.rs`'s order.
+/// The cost of each class of ranks: the middle of the class, in the order of `build.rs`.
 const RANK_COSTS: [u16; 15] = [
     400, 850, 1_150, 1_500, 1_850, 2_150, 2_500, 2_850, 3_150, 3_400, 3_650, 3_900, 4_100, 4_350,
     4_600,
 ];
 
-/// Each character that is read as a letter that it is not: at most two ways to write that letter.
+/// Each look-alike that replaces a letter. There are at most two for a letter.
 pub(super) const LOOK_ALIKE: Cost = 200;
 
-/// The shortest word that look-alikes disguise, in code points: shorter ones are chance.
+/// The minimum length of a word with look-alikes, in code points: shorter ones occur by chance.
 const SHORTEST_DISGUISED: usize = 4;
 
 /// An entry of the dictionary, packed by `build.rs`.
@@ -53,13 +53,13 @@ impl Entry {
     }
 }
 
-/// A word that a text spells.
+/// A dictionary word at the start of a text.
 #[derive(Clone, Copy)]
 pub(super) struct Found {
     /// In code points.
     pub(super) length: usize,
     pub(super) kind: Kind,
-    /// The guesses for the word and its look-alikes, without its letter case.
+    /// The cost of the word and its look-alikes, without letter case.
     pub(super) cost: Cost,
 }
 
@@ -70,18 +70,18 @@ pub(super) struct Dictionary {
 
 impl Dictionary {
     pub(super) fn new() -> Self {
-        // Checks the length and the version, nothing more: the bytes are used as they are.
+        // This checks only the length and the version. It neither copies nor parses the data.
         Self { fst: Fst::new(DICTIONARY).expect("build.rs wrote it") }
     }
 
-    /// Whether a text in lower case is on the list of common passwords, as it is.
+    /// Returns whether a lower-case text is on the list of common passwords.
     pub(super) fn is_common_password(&self, text: &str) -> bool {
         let value = self.fst.get(text).map(Output::value);
         value.is_some_and(|value| entry(value).is_password())
     }
 
-    /// Calls `found` with each word that the characters spell from the first one on, and returns how
-    /// many steps along the FST that took: `most` and a few.
+    /// Calls `found` with each word that begins at the first character. Returns the number of steps
+    /// along the FST, which may exceed `most` slightly.
     pub(super) fn words<'t>(
         &self,
         characters: impl Iterator<Item = &'t char> + Clone,
@@ -96,7 +96,7 @@ impl Dictionary {
 }
 
 fn entry(value: u64) -> Entry {
-    // Every value is a place in the table; a wrong one would be no word.
+    // Every value is an index of the table. An invalid one would yield an entry in no language.
     Entry(usize::try_from(value).ok().and_then(|at| ENTRIES.get(at)).copied().unwrap_or(0))
 }
 
@@ -109,7 +109,7 @@ struct Walk<'a, F> {
 }
 
 impl<'a, F: FnMut(Found)> Walk<'a, F> {
-    /// Goes on from a node with every reading of the next character.
+    /// Continues from a node with every reading of the next character.
     fn on<'t>(
         &mut self,
         mut rest: impl Iterator<Item = &'t char> + Clone,
@@ -157,7 +157,7 @@ impl<'a, F: FnMut(Found)> Walk<'a, F> {
     }
 }
 
-/// The letters that the dictionary has for one that it has not.
+/// The letters by which the dictionary spells a letter that it does not contain.
 fn written_as(c: char) -> Option<&'static str> {
     match c {
         'ß' => Some("ss"),

@@ -1,12 +1,12 @@
-//! Walks on a keyboard: along rows, columns and diagonals, with shift or without.
+//! Keyboard walks: along rows, columns and diagonals, with or without shift.
 
 use zeroize::{Zeroize, Zeroizing};
 
 use super::super::normalize::secret;
 use super::cost::Cost;
 
-/// A layout: its four rows without shift and with it. What is at the same place of two rows lies one
-/// above the other, a little to the left.
+/// A layout: its four rows, without and with shift. A key is above and slightly to the left of the key
+/// at the same index of the next row.
 type Layout = [(&'static str, &'static str); 4];
 
 const LAYOUTS: [Layout; 3] = [
@@ -33,29 +33,29 @@ const LAYOUTS: [Layout; 3] = [
     ],
 ];
 
-/// The Russian letters in the order of the US layout's keys that type them.
+/// The Russian letters, in the order of the US keys at their positions.
 const CYRILLIC: &str = "йцукенгшщзхъфывапролджэячсмитьбю";
 const CYRILLIC_KEYS: &[u8; 32] = b"qwertyuiop[]asdfghjkl;'zxcvbnm,.";
 
-/// The longest walk that is followed; what goes on after it is another one.
+/// The maximum length of a walk. A longer one counts as several.
 pub(super) const LONGEST: usize = 32;
 
-/// The shortest walk that is one: two keys side by side are chance.
+/// The minimum length of a walk: two adjacent keys occur by chance.
 pub(super) const SHORTEST: usize = 3;
 
-/// The first key, one of thirty that walks begin at, and its direction.
+/// The first key, one of about thirty common ones, and the direction.
 const START: Cost = 1_800;
 
-/// Another direction than before: one of five.
+/// A change of direction: one of five.
 const TURN: Cost = 700;
 
-/// The direction before the last again, as in a zigzag.
+/// A change back to the previous direction, as in a zigzag.
 const TURN_BACK: Cost = 300;
 
-/// The next stroke begins beside the last one's beginning, as in `1qaz2wsx`.
+/// A new stroke that begins next to the start of the last one, as in `1qaz2wsx`.
 const NEXT_STROKE: Cost = 600;
 
-/// Shift pressed or let go.
+/// Shift is pressed or released.
 const SHIFT: Cost = 300;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ struct Key {
 }
 
 impl Key {
-    /// How many rows down and columns to the right of another key.
+    /// The offset from another key: rows down and columns to the right.
     fn from(self, other: Self) -> (i8, i8) {
         (self.row - other.row, self.column - other.column)
     }
@@ -78,8 +78,8 @@ impl Zeroize for Key {
     }
 }
 
-/// For each layout, the key of each character of Latin-1: row, column and shift in a byte; 255 where
-/// there is none.
+/// For each layout, the key of each Latin-1 character: row, column and shift in a byte; 255 if there
+/// is no key.
 static KEYS: [[u8; 256]; LAYOUTS.len()] = {
     let mut keys = [[255; 256]; LAYOUTS.len()];
     let mut layout = 0;
@@ -97,7 +97,7 @@ static KEYS: [[u8; 256]; LAYOUTS.len()] = {
     keys
 };
 
-/// Puts a row in UTF-8 of at most two bytes a character.
+/// Adds a row of characters, each of at most two bytes in UTF-8.
 const fn put(keys: &mut [u8; 256], row: &[u8], place: u8) {
     let (mut at, mut column) = (0, 0);
     while at < row.len() {
@@ -114,7 +114,7 @@ const fn put(keys: &mut [u8; 256], row: &[u8], place: u8) {
     }
 }
 
-/// The key of a character, on the layout of these keys.
+/// The key of a character in a layout.
 fn key(keys: &[u8; 256], c: char) -> Option<Key> {
     let (typed, is_cyrillic) = match c {
         'А'..='я' => {
@@ -138,7 +138,7 @@ impl Walks {
         Self(KEYS.each_ref().map(|keys| secret(text.len(), text.iter().map(|&c| key(keys, c)))))
     }
 
-    /// Calls `found` with the length, in code points, and the cost of each walk from a place on.
+    /// Calls `found` with the length, in code points, and the cost of each walk from a position.
     pub(super) fn find(&self, place: usize, mut found: impl FnMut(usize, Cost)) {
         for text in &self.0 {
             let mut keys = text[place..].iter().take(LONGEST).map_while(|key| *key);
@@ -173,8 +173,7 @@ impl Walks {
     }
 }
 
-/// Whether a step of so many rows down and columns to the right ends on a key that touches the first,
-/// or on that key again.
+/// Returns whether an offset leads to an adjacent key or to the same key.
 fn is_neighbour((down, right): (i8, i8)) -> bool {
     matches!((down, right), (0, -1..=1) | (1, -1 | 0) | (-1, 0 | 1))
 }

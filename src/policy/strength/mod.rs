@@ -1,13 +1,16 @@
-//! How many guesses a well-equipped attacker needs for a password: an estimate.
+//! An estimate of the number of guesses that a well-equipped attacker needs for a password.
 //!
-//! An attacker tries what people choose, the commonest first: words and names by their rank, in the
-//! disguises that people know, with dates, repetitions, sequences and walks on a keyboard beside
-//! them. A password can be divided into such parts in many ways; the estimate is the cheapest. In
-//! spirit it is `zxcvbn`'s (D. L. Wheeler, USENIX Security 2016), with three differences. The words
-//! are those of seven languages. Guesses are integers, thousandths of their decimal logarithm. And
-//! each further part takes three times the guesses, where `zxcvbn` takes the factorial of their
-//! number, which is about the same for the two to six parts of most passwords: so the cheapest
-//! division up to each place is all that needs to be known, and the time is linear in the length.
+//! An attacker tries common choices first: words and names by their rank, in the usual disguises,
+//! combined with dates, repetitions, sequences and keyboard walks. A password can be divided into such
+//! parts in many ways; the estimate is the cost of the cheapest division. The method is that of
+//! `zxcvbn` (D. L. Wheeler, USENIX Security 2016), with three differences:
+//!
+//! - The dictionary has the words of seven languages.
+//! - Costs are integers: thousandths of the decimal logarithm of the number of guesses.
+//! - Each additional part multiplies the guesses by three, where `zxcvbn` multiplies them by the
+//!   factorial of the number of parts. For the two to six parts of most passwords, the results are
+//!   about the same. So only the cheapest division up to each position has to be kept, and the time
+//!   is linear in the length.
 
 mod cost;
 mod dates;
@@ -34,59 +37,59 @@ use cost::{Cost, GUESSES_10, PART, character};
 use dictionary::{Dictionary, LOOK_ALIKE};
 use keyboard::Walks;
 
-/// The first letter large: where nearly every password that needs a capital has it.
+/// The first letter is a capital: the most common choice by far.
 const FIRST_CAPITAL: Cost = 100;
 
-/// The other usual ways to write letters large: the last one, or all.
+/// The other common choices: the last letter is a capital, or all letters are.
 const CAPITALS: Cost = 300;
 
-/// Letters large and small with no such rule, beside [`CAPITALS`]: for each of the rarer case.
+/// Any other mixture of cases, in addition to [`CAPITALS`]: for each letter of the rarer case.
 const MIXED_CASE: Cost = 500;
 
-/// The highest cost of letter case.
+/// The maximum cost of letter case.
 const ANY_CASE: Cost = 2_300;
 
-/// The most that an estimate says. Where no division can be cheaper any more, it stops.
+/// The maximum estimate. The estimation stops when no division can be cheaper.
 const MOST: Cost = 20_000;
 
-/// After how many places it is looked whether the estimate can stop.
+/// The number of positions between two checks of whether the estimation can stop.
 const LOOK_EVERY: usize = 8;
 
-/// The most steps along the dictionary for one text; after them no more words are found.
+/// The maximum number of dictionary steps for one text. After them, no more words are found.
 ///
-/// It bounds the time. The median of the corpus test takes 200 and the worst 1,100; only a long text of
-/// little but look-alikes takes more.
+/// This limits the time. In the corpus test, the median is 200 steps and the maximum 1,100. Only long
+/// texts that consist mostly of look-alikes need more.
 const STEPS: usize = 2_048;
 
 /// The longest entry of the dictionary, in code points.
 const LONGEST_WORD: usize = 35;
 
-/// A word read backwards.
+/// A word is written backwards.
 const BACKWARDS: Cost = 300;
 
-/// The shortest word that is read backwards, in code points: shorter ones are chance.
+/// The minimum length of a backwards word, in code points: shorter ones occur by chance.
 const SHORTEST_BACKWARDS: usize = 4;
 
-/// Something of the text once more: one of about ten things before it.
+/// A repetition of an earlier part: one of about ten candidates.
 const REPEAT: Cost = 1_000;
 
-/// The shortest repetition, in code points: two characters turn up twice by chance.
+/// The minimum length of a repetition, in code points: two characters recur by chance.
 const SHORTEST_REPEAT: usize = 3;
 
-/// How far before a place a repetition is looked for, in code points.
+/// The maximum distance of a repetition from the original, in code points.
 const REPEAT_WINDOW: usize = 64;
 
-/// A character between all letters or words of a password, one of ten.
+/// A separator between all letters or words of a password: one of ten characters.
 const SEPARATOR: Cost = 1_000;
 
-/// One of the organisation's words, and one of the user's own: of a hundred, and of ten.
+/// One of a hundred words of the organisation, and one of ten words of the user.
 const BANNED_WORD: Cost = 2_000;
 const PERSONAL_WORD: Cost = 1_000;
 
-/// The highest minimum that a policy may set: a passphrase of five words reaches it.
+/// The highest minimum that a policy may set. A random passphrase of five words reaches it.
 pub(super) const MAX_GUESSES_LOG10: f64 = 16.0;
 
-/// A set of languages; common passwords and names known everywhere are in each.
+/// A set of languages. Common passwords and internationally known names belong to every set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Languages(u8);
 
@@ -107,28 +110,28 @@ impl Languages {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
-    /// A password that many people have.
+    /// A common password.
     CommonPassword,
-    /// A word of a language, a place, a club, a brand or a phrase, or one of the organisation's.
+    /// A word of a language, a place, a club, a brand, a phrase, or a banned word.
     CommonWord,
     /// A given name or a family name.
     Name,
-    /// A word of the user's own.
+    /// A word of the user's attributes.
     PersonalWord,
     /// A year, a day or a date.
     Date,
-    /// A walk on a keyboard.
+    /// A keyboard walk.
     KeyboardPattern,
     /// A sequence of letters or digits.
     Sequence,
-    /// A part that is there more than once.
+    /// A repetition of an earlier part.
     Repeat,
-    /// Nothing but characters, and too few of them.
+    /// No pattern, but too few characters.
     FewCharacters,
 }
 
 impl Kind {
-    /// The key of the message that says how to make the password stronger.
+    /// The message key of the suggestion for a stronger password.
     fn suggestion(self) -> &'static str {
         match self {
             Self::CommonPassword => "too_easy_to_guess.suggestions.common_password",
@@ -143,24 +146,24 @@ impl Kind {
         }
     }
 
-    /// The kind of a weak part, and what to do about it.
+    /// The kind of a weak part and a suggestion, as a JSON object.
     pub(super) fn describe(self, language: Language) -> Value {
         json!({ "kind": self, "suggestion": messages::text(language, self.suggestion()) })
     }
 }
 
-/// How many guesses a password takes, and why not more.
+/// The estimate for a password, and the kinds of its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Estimate {
     /// In thousandths of the decimal logarithm.
     pub(super) cost: u32,
-    /// The kinds of its parts, none of them twice.
+    /// The kinds of the parts in the cheapest division.
     pub(super) kinds: BTreeSet<Kind>,
-    /// The steps along the dictionary that it took, at most [`STEPS`] and a few for each division.
+    /// The number of dictionary steps, at most slightly more than [`STEPS`] for each division.
     steps: usize,
 }
 
-/// The rule on guesses: the fewest, the languages, and the organisation's words.
+/// The settings of the rule on guesses: the minimum, the languages and the banned words.
 #[derive(Debug)]
 pub struct Strength {
     /// In thousandths of the decimal logarithm.
@@ -174,14 +177,14 @@ impl Strength {
         Self { min, languages: Languages::new(languages), banned }
     }
 
-    /// The decimal logarithm of the fewest guesses.
+    /// The decimal logarithm of the minimum number of guesses.
     pub(super) fn min_guesses_log10(&self) -> f64 {
         f64::from(self.min) / f64::from(GUESSES_10)
     }
 
-    /// Why a password takes fewer guesses; none if it takes as many.
+    /// The kinds of parts of a password that needs too few guesses; `None` if it needs enough.
     ///
-    /// A banned word is told as a common word: the rule on banned words alone tells of them.
+    /// A banned word counts as a common word, so that only the rule on banned words reveals one.
     pub(super) fn weak_parts(
         &self,
         text: &str,
@@ -193,7 +196,7 @@ impl Strength {
     }
 }
 
-/// The decimal logarithm of the guesses for a password, the organisation's words left out.
+/// The decimal logarithm of the guesses for a password, estimated without banned words.
 pub(super) fn guesses_log10(
     text: &str,
     languages: &BTreeSet<Language>,
@@ -209,7 +212,7 @@ impl Estimate {
     }
 }
 
-/// The words of the organisation and of the user, in the order of their first letters.
+/// The banned words and the user's own words, sorted by their first letters.
 pub(super) struct OwnWords<'a>(Vec<OwnWord<'a>>);
 
 struct OwnWord<'a> {
@@ -235,7 +238,7 @@ impl<'a> OwnWords<'a> {
         Self(words)
     }
 
-    /// Calls `found` with each word that the text begins with: length, cost and kind.
+    /// Calls `found` with the length, cost and kind of each word at the start of the text.
     fn find(&self, text: &[char], mut found: impl FnMut(usize, Cost, Kind)) {
         let Some(&first) = text.first() else { return };
         for letter in iter::once(first).chain(looks_like(first).chars()) {
@@ -249,9 +252,9 @@ impl<'a> OwnWords<'a> {
     }
 }
 
-/// Estimates the guesses for a password of at most 256 code points.
+/// Estimates the guesses for a password.
 ///
-/// A longer one is not looked at: Cognito takes none.
+/// A password of more than 256 code points gets the maximum, because Cognito rejects it anyway.
 pub(super) fn estimate(password: &str, languages: Languages, own: &OwnWords<'_>) -> Estimate {
     let text = Text::new(password);
     if text.folded.len() > COGNITO_MAX_LENGTH {
@@ -270,13 +273,13 @@ pub(super) fn estimate(password: &str, languages: Languages, own: &OwnWords<'_>)
     }
 }
 
-/// Whether a password is on the list of common ones, whatever its case, width and accents.
+/// Returns whether a password is on the list of common passwords. Case, width and accents are ignored.
 pub(super) fn is_common_password(password: &str) -> bool {
     let text = secret_text(password.len(), plain(password));
     Dictionary::new().is_common_password(&text)
 }
 
-/// A password as it is written and as a person reads it, character by character.
+/// A password as written and in its [`plain`] form, character by character.
 struct Text {
     written: Zeroizing<Vec<char>>,
     folded: Zeroizing<Vec<char>>,
@@ -292,7 +295,7 @@ impl Text {
         }
     }
 
-    /// The symbol or space that stands between two letters or digits most often, and at least twice.
+    /// The most frequent symbol or space between two letters or digits, if it occurs at least twice.
     fn separator(&self) -> Option<char> {
         let between = self.folded.windows(3).filter(|around| {
             !around[1].is_alphanumeric()
@@ -315,28 +318,28 @@ impl Text {
     }
 }
 
-/// The cheapest division of a text up to each place.
+/// The cheapest division of a text up to each position.
 struct Division<'t> {
     text: &'t Text,
     dictionary: Dictionary,
     languages: Languages,
-    /// The steps along the dictionary that are left.
+    /// The remaining dictionary steps.
     steps: usize,
-    /// How many letters are large before each place.
+    /// The number of capitals before each position.
     capitals: Vec<u16>,
-    /// How many characters are letters before each place.
+    /// The number of letters before each position.
     letters: Vec<u16>,
     best: Vec<Step>,
-    /// The cheapest whose last part is of characters without a pattern.
+    /// The cheapest division whose last part has no pattern.
     loose: Vec<Step>,
 }
 
-/// The last part of the cheapest division up to a place.
+/// The last part of the cheapest division up to a position.
 #[derive(Clone, Copy)]
 struct Step {
     cost: Cost,
     start: usize,
-    /// None where it is of characters without a pattern.
+    /// `None` for characters without a pattern.
     kind: Option<Kind>,
 }
 
@@ -376,10 +379,11 @@ impl<'t> Division<'t> {
         division.estimate()
     }
 
-    /// Decides the cheapest division up to a place that all parts from before it have reached.
+    /// Decides the cheapest division up to a position, after all parts that begin earlier are known.
     fn settle(&mut self, place: usize) {
         let text = &self.text.folded;
-        // Backwards from the end of letters only: within them it would double the work.
+        // Search backwards only from the end of a run of letters: searching from every letter would
+        // double the work.
         if text.get(place).is_none_or(|c| !c.is_alphabetic()) {
             let mut found = Vec::new();
             let back = text[..place].iter().rev();
@@ -398,11 +402,11 @@ impl<'t> Division<'t> {
         }
     }
 
-    /// Reaches on from a place with each part that begins there.
+    /// Extends the division with each part that begins at a position.
     fn extend(&mut self, place: usize, repeat: usize, walks: &Walks, own: &OwnWords<'_>) {
         let text = self.text;
         let (written, folded) = (&text.written[place..], &text.folded[place..]);
-        // Characters without a pattern: one part, however many.
+        // Adjacent characters without a pattern form one part.
         let cost = character(written[0]);
         let goes_on = self.loose[place].cost.saturating_add(cost);
         let begins = self.best[place].cost + Self::part(place) + cost;
@@ -415,7 +419,7 @@ impl<'t> Division<'t> {
         if repeat > SHORTEST_REPEAT {
             self.reach(place, repeat, REPEAT, Kind::Repeat);
         }
-        // All that begins here has begun before, where it could be taken as well.
+        // Any word that begins here also begins at the original, so it need not be found again.
         if repeat >= LONGEST_WORD {
             return;
         }
@@ -438,24 +442,26 @@ impl<'t> Division<'t> {
         sequences::sequences(folded, |length, cost, kind| self.reach(place, length, cost, kind));
     }
 
-    /// The cheapest of all that goes on after a place: nothing that ends later is cheaper, but for a
-    /// word that is backwards across the place, which makes no difference at [`MOST`].
+    /// A lower bound for the cost of every division that ends after a position.
+    ///
+    /// A backwards word across the position could be cheaper, which makes no difference at [`MOST`].
     fn ahead(&self, place: usize) -> Cost {
         let reached = self.best[place + 1..].iter().map(|step| step.cost);
         reached.min().unwrap_or(Cost::MAX).min(self.loose[place + 1].cost)
     }
 
-    /// What a part costs beside the part, by where it begins.
+    /// The additional cost of a part that begins at a position: none for the first part.
     fn part(place: usize) -> Cost {
         if place == 0 { 0 } else { PART }
     }
 
-    /// Reaches the end of a part of letters, whose case costs something too.
+    /// Records a part, adding the cost of its letter case.
     fn reach(&mut self, start: usize, length: usize, cost: Cost, kind: Kind) {
         let cost = cost + self.case(start, start + length);
         self.reach_plain(start, length, cost, kind);
     }
 
+    /// Records a part without letter case.
     fn reach_plain(&mut self, start: usize, length: usize, cost: Cost, kind: Kind) {
         let cost = self.best[start].cost + Self::part(start) + cost;
         let end = &mut self.best[start + length];
@@ -464,7 +470,7 @@ impl<'t> Division<'t> {
         }
     }
 
-    /// The guesses for the letter case of a part.
+    /// The cost of the letter case of a part.
     fn case(&self, start: usize, end: usize) -> Cost {
         let count = |counts: &[u16]| usize::from(counts[end] - counts[start]);
         let (large, letters) = (count(&self.capitals), count(&self.letters));
@@ -499,8 +505,8 @@ impl<'t> Division<'t> {
 }
 
 impl Text {
-    /// For each place, the length of the longest text from there on that is also to be found from an
-    /// earlier place on, within the window.
+    /// For each position, the length of the longest text from there that also begins at an earlier
+    /// position within the window.
     fn repeats(&self) -> Vec<usize> {
         let text = &self.folded;
         let length = text.len();
@@ -516,7 +522,8 @@ impl Text {
     }
 }
 
-/// The guesses for the look-alikes of a word that the text begins with; none if it does not.
+/// The cost of the look-alikes of a word at the start of the text; `None` if the text does not begin
+/// with the word.
 fn spelled(word: &[char], text: &[char]) -> Option<Cost> {
     let text = text.get(..word.len())?;
     word.iter().zip(text).try_fold(0, |cost, (&letter, &c)| {
@@ -552,7 +559,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_part_is_found() {
+    fn each_kind_of_part_is_recognised() {
         use Kind::{
             CommonPassword, CommonWord, Date, FewCharacters, KeyboardPattern, Name, Repeat,
             Sequence,
@@ -598,7 +605,7 @@ mod tests {
             let cost = cost(disguise);
             assert!((word + 100..=word + 2_000).contains(&cost), "{disguise}: {cost}");
         }
-        // A letter and what it is written as are the same word.
+        // Spellings that count as the same word.
         for (one, other) in [
             ("zürich", "zurich"),
             ("straße", "strasse"),
@@ -610,7 +617,7 @@ mod tests {
     }
 
     #[test]
-    fn the_commoner_a_word_the_fewer_guesses_it_takes() {
+    fn a_more_common_word_needs_fewer_guesses() {
         for (commoner, rarer) in [
             ("password", "octopus"),
             ("always", "cantilever"),
@@ -622,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn a_language_that_is_not_configured_has_no_words() {
+    fn words_of_languages_that_are_not_configured_are_not_recognised() {
         let own = OwnWords(Vec::new());
         let in_languages = |text, languages: &[Language]| {
             let languages = languages.iter().copied().collect();
@@ -632,12 +639,12 @@ mod tests {
         assert!(in_languages("najlepszego", &[Language::Pl]) < 5_000);
         assert!(in_languages("najlepszego", &[Language::De, Language::En]) > 8_000);
         assert!(in_languages(polish, &[]) > 15_000);
-        // Common passwords are tried everywhere.
+        // Common passwords are recognised without any language.
         assert!(in_languages("dragon", &[]) < 2_000);
     }
 
     #[test]
-    fn the_words_of_the_organisation_and_of_the_user_are_known_in_disguise() {
+    fn disguised_banned_words_and_words_of_the_user_are_recognised() {
         let unknown = cost("fabrikam-zyxomvqa");
         let banned = of("F@brik4m-zyxomvqa", &["fabrikam"], "");
         let personal = of("fabrikam-Zyx0mvqa", &[], "zyxomvqa");
@@ -650,7 +657,7 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_of_the_list_is_a_common_password_whatever_its_case_and_width() {
+    fn every_entry_of_the_list_is_a_common_password_in_any_case_width_and_accents() {
         assert_eq!(PASSWORDS.lines().count(), 55_511);
         for entry in PASSWORDS.lines() {
             assert!(is_common_password(entry), "{entry}");
@@ -664,7 +671,7 @@ mod tests {
     }
 
     #[test]
-    fn no_word_is_longer_than_the_longest() {
+    fn longest_word_is_the_length_of_the_longest_entry() {
         let lists = ["en", "de", "fr", "es", "it", "pt", "pl", "expected"].map(|name| {
             let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/words");
             std::fs::read_to_string(format!("{folder}/{name}.txt")).unwrap()
@@ -674,19 +681,19 @@ mod tests {
     }
 
     #[test]
-    fn more_than_256_code_points_are_not_estimated() {
+    fn a_password_of_more_than_256_code_points_gets_the_maximum_estimate() {
         assert!(cost(&"a".repeat(256)) < 5_000);
         assert_eq!(of(&"a".repeat(257), &[], ""), Estimate::most(0));
     }
 
-    /// The guesses if every character is tried.
+    /// The cost of trying every combination of characters.
     fn brute_force(text: &str) -> Cost {
         text.chars().map(character).sum()
     }
 
     proptest! {
         #[test]
-        fn an_estimate_is_bounded_in_result_and_in_work(
+        fn an_estimate_and_its_number_of_steps_are_bounded(
             text in prop_oneof![
                 "\\PC{0,256}",
                 "[1!@03$5]{0,256}",
@@ -697,12 +704,12 @@ mod tests {
         ) {
             let Estimate { cost, steps, .. } = of(&text, &[], "");
             prop_assert!(cost <= MOST && cost <= brute_force(&text));
-            // The last walk of each of the two divisions may exceed what is left by a few.
+            // The last dictionary search of each of the two divisions may exceed the limit slightly.
             prop_assert!(steps <= 2 * STEPS + 1_000, "{} steps", steps);
         }
 
         #[test]
-        fn a_word_more_never_raises_the_estimate(
+        fn an_additional_known_word_never_raises_the_estimate(
             word in "[a-z1@]{4,9}",
             text in "[a-z1@A-Z -]{0,40}",
         ) {
@@ -713,12 +720,12 @@ mod tests {
         }
 
         #[test]
-        fn letter_case_never_lowers_the_estimate_of_letters(text in "[a-zA-Z]{0,30}") {
+        fn capitals_never_lower_the_estimate_of_letters(text in "[a-zA-Z]{0,30}") {
             prop_assert!(cost(&text.to_lowercase()) <= cost(&text));
         }
 
         #[test]
-        fn twice_the_same_is_little_more_than_once(text in "[ -~]{3,60}") {
+        fn a_doubled_text_costs_at_most_a_repetition_more(text in "[ -~]{3,60}") {
             let (once, twice) = (cost(&text), cost(&text.repeat(2)));
             prop_assert!(twice <= once + REPEAT + PART + ANY_CASE, "{} {}", once, twice);
         }

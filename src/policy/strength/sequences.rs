@@ -3,20 +3,20 @@
 use super::Kind;
 use super::cost::{Cost, PART, character};
 
-/// A character several times in a row, beside the character.
+/// A run of one character, in addition to the character itself.
 const RUN: Cost = 400;
 
-/// A sequence of digits or from one end of the alphabet on, and another.
+/// A sequence that begins with a digit or at an end of the alphabet, and any other sequence.
 const SEQUENCE: Cost = 1_200;
 const INNER_SEQUENCE: Cost = 2_000;
 
-/// Two sequences by turns, such as `a1b2c3` and `112233`.
+/// Two alternating sequences, such as `a1b2c3` and `112233`.
 const TWO_SEQUENCES: Cost = 2_500;
 
-/// The longest sequence or run that is followed; what goes on after it is another one.
+/// The maximum length of a sequence or run. A longer one counts as several.
 const LONGEST: usize = 32;
 
-/// Calls `found` with the length, cost and kind of each run and sequence that the text begins with.
+/// Calls `found` with the length, cost and kind of each run and sequence at the start of the text.
 pub(super) fn sequences(text: &[char], mut found: impl FnMut(usize, Cost, Kind)) {
     let text = &text[..text.len().min(LONGEST)];
     let step = |at: usize, by: usize| {
@@ -36,7 +36,7 @@ pub(super) fn sequences(text: &[char], mut found: impl FnMut(usize, Cost, Kind))
             found(length, cost, Kind::Sequence);
         }
     }
-    // By turns, each with a step of its own.
+    // Alternating sequences, each with its own step.
     let (Some(odd), Some(even)) = (step(0, 2), step(1, 2)) else { return };
     if odd.abs() <= 1 && even.abs() <= 1 && (odd, even) != (0, 0) {
         let goes_on = |&at: &usize| step(at, 2) == Some(if at % 2 == 0 { odd } else { even });

@@ -1,22 +1,22 @@
-//! Cognito's exceptions and their usual texts.
+//! Cognito's exceptions and their usual messages.
 
 use std::fmt;
 
-/// An error that Cognito answers with.
+/// An error response of Cognito.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exception {
     /// The HTTP status.
     pub status: u16,
     /// The name, such as `NotAuthorizedException`.
     pub code: String,
-    /// The text, which is left out of the answer when empty.
+    /// The message; an empty one is left out of the response.
     pub message: String,
-    /// Headers to answer with besides the usual ones.
+    /// Additional headers of the response.
     pub headers: Vec<(&'static str, &'static str)>,
 }
 
 impl Exception {
-    /// An exception with a text of its own and the status that Cognito gives it.
+    /// An exception with this message and the status that Cognito uses for it.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
         let code = code.into();
         Self {
@@ -31,7 +31,7 @@ impl Exception {
         }
     }
 
-    /// An exception with the text that it usually has; one without a usual text has none.
+    /// An exception with its usual message, which may be empty.
     pub fn usual(code: &str) -> Self {
         let message = match code {
             "ForbiddenException" => "Request not allowed due to WAF block.",
@@ -56,12 +56,12 @@ impl Exception {
         Self::new(code, message)
     }
 
-    /// Shorthand for the exception that Cognito has the most texts for.
+    /// Shorthand for `NotAuthorizedException`, which has many messages.
     pub(crate) fn not_authorized(message: &str) -> Self {
         Self::new("NotAuthorizedException", message)
     }
 
-    /// Shorthand for a request that makes no sense as it stands.
+    /// Shorthand for the exception for an invalid request.
     pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterException", message)
     }

@@ -1,4 +1,4 @@
-//! Ways for an operation to go wrong, and when it is to do so.
+//! Faults of operations, and when they occur.
 
 use std::collections::{HashMap, VecDeque};
 use std::str::FromStr;
@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use crate::{Exception, Operation};
 
-/// One way for an operation to go wrong.
+/// A fault of one operation.
 #[derive(Clone, Debug)]
 pub enum Fault {
-    /// Nothing is done; the answer is this exception, whether Cognito knows it or not.
+    /// The operation is not performed. The response is this exception, which need not be one of
+    /// Cognito's.
     Error(Exception),
-    /// Nothing is done; the answer is whatever this says.
+    /// The operation is not performed. The response is this one.
     Raw {
         /// The HTTP status.
         status: u16,
@@ -20,30 +21,31 @@ pub enum Fault {
         /// The whole body.
         body: &'static str,
     },
-    /// The request is read, nothing is done, and the connection closes without an answer.
+    /// The operation is not performed. The connection closes without a response after the request
+    /// has been read.
     DropBefore,
-    /// It is done, and the connection closes without an answer.
+    /// The operation is performed. The connection closes without a response.
     DropAfter,
-    /// It is done, and the connection closes after half of the answer's body.
+    /// The operation is performed. The connection closes after half of the response body.
     CutAnswer,
-    /// It is done only after this long.
+    /// The operation is performed and the response is sent after this delay.
     StallBefore(Duration),
-    /// It is done at once, and answered after this long.
+    /// The operation is performed at once. The response is sent after this delay.
     StallAfter(Duration),
 }
 
 impl Fault {
-    /// An exception with its usual text, such as `LimitExceededException`.
+    /// An exception with its usual message, such as `LimitExceededException`.
     pub fn exception(code: &str) -> Self {
         Self::Error(Exception::usual(code))
     }
 
-    /// An exception with this text.
+    /// An exception with this message.
     pub fn error(code: &str, message: &str) -> Self {
         Self::Error(Exception::new(code, message))
     }
 
-    /// A load balancer's page where JSON was expected.
+    /// A load balancer's error page instead of JSON.
     pub fn html() -> Self {
         Self::Raw {
             status: 503,
@@ -52,13 +54,13 @@ impl Fault {
         }
     }
 
-    /// Success by its status, and not a byte of body.
+    /// A `200` with an empty body.
     pub fn empty() -> Self {
         Self::Raw { status: 200, content_type: "application/x-amz-json-1.1", body: "" }
     }
 }
 
-/// Reads the notation that the crate's documentation gives for `/_fake/faults`.
+/// Parses the notation for `/_fake/faults` in the crate's documentation.
 impl FromStr for Fault {
     type Err = String;
 
@@ -80,17 +82,17 @@ impl FromStr for Fault {
             code if code.ends_with("Exception") && detail.is_empty() => Ok(Self::exception(code)),
             code if code.ends_with("Exception") => Ok(Self::error(code, detail)),
             _ => Err(format!(
-                "no such fault: {name}; there are drop-before, drop-after, cut-answer, \
-                 stall-before:<ms>, stall-after:<ms>, html, empty and <Name>Exception[: text]"
+                "unknown fault: {name}; the faults are drop-before, drop-after, cut-answer, \
+                 stall-before:<ms>, stall-after:<ms>, html, empty and <Name>Exception[: message]"
             )),
         }
     }
 }
 
-/// The faults arranged for each operation.
+/// The faults set for each operation.
 #[derive(Default)]
 pub(crate) struct Faults {
-    /// Each with the text that a request's body must hold to meet with it.
+    /// One-shot faults, each for a request whose body contains a text.
     about: Vec<(Operation, String, Fault)>,
     once: HashMap<Operation, VecDeque<Fault>>,
     always: HashMap<Operation, Fault>,

@@ -1,52 +1,51 @@
 //! A small local stand-in for Amazon Cognito user pools, for tests and for `make dev`.
 //!
-//! It speaks Cognito's wire protocol over real sockets: the same JSON, the same error texts, the
-//! same order of checks, the same limits. Tests start one in-process with [`FakeCognito::start`];
-//! the `fake-cognito` binary serves the same thing with two users, so that a newcomer needs no AWS
-//! account.
+//! It speaks Cognito's wire protocol over real sockets, with the same JSON, error messages, order of
+//! checks and limits. Tests start one in-process with [`FakeCognito::start`]. The `fake-cognito`
+//! binary serves the same with two users, so that developers need no AWS account.
 //!
-//! Where Cognito's behaviour is not documented, this follows what public reports quote. Guesses are
-//! the texts of `PasswordHistoryPolicyViolationException` and `InternalErrorException`, and which
-//! of several things wrong with one request is told first. The fake knows one app client for signing
-//! in, and accepts access tokens of any client.
+//! Undocumented behaviour of Cognito follows public reports. Two things are guesses: the messages of
+//! `PasswordHistoryPolicyViolationException` and `InternalErrorException`, and which of several
+//! errors in one request is reported first. Users sign in through one app client, and access tokens
+//! of any client are accepted.
 //!
 //! # Faults
 //!
-//! A [`Fault`] makes an operation go wrong, once or until cleared. Tests use
-//! [`FakeCognito::fail_next`] and [`FakeCognito::fail_always`]; over HTTP:
+//! A [`Fault`] makes an operation fail, once or until it is cleared. Tests use
+//! [`FakeCognito::fail_next`] and [`FakeCognito::fail_always`]. Over HTTP:
 //!
 //! ```sh
 //! curl localhost:9229/_fake/faults -d '{"operation": "ChangePassword", "fault": "drop-after"}'
-//! curl localhost:9229/_fake/faults -X DELETE   # all is well again
-//! curl localhost:9229/_fake/reset  -X POST     # users, limits, faults: all as at the start
-//! curl localhost:9229/_fake/calls               # how often each operation was called since then
+//! curl localhost:9229/_fake/faults -X DELETE   # clears all faults
+//! curl localhost:9229/_fake/reset  -X POST     # restores users, limits and faults
+//! curl localhost:9229/_fake/calls              # the number of calls of each operation since then
 //! ```
 //!
-//! `POST /_fake/sign` returns the text that it gets, with the token in it signed for the user `demo`.
+//! `POST /_fake/sign` returns the request's text, with the token in it signed for the user `demo`.
 //!
-//! `operation` is a variant of [`Operation`]; `"times": 3` repeats the fault and `"always": true`
-//! makes it stay. `fault` is one of:
+//! `operation` is a variant of [`Operation`]. `"times": 3` repeats the fault, and `"always": true`
+//! makes it permanent. `fault` is one of:
 //!
-//! | fault | what happens |
-//! |---|---|
-//! | `drop-before` | the request is read, nothing is done, the connection closes without an answer |
-//! | `drop-after` | it is done, then the connection closes without an answer |
-//! | `cut-answer` | it is done, half of the answer is sent, then the connection closes |
-//! | `stall-before:3000` | nothing happens for 3000 ms, then it is done and answered |
-//! | `stall-after:3000` | it is done, and answered 3000 ms later |
-//! | `html` | nothing is done; a load balancer's `503` page instead of JSON |
-//! | `empty` | nothing is done; `200` with an empty body |
-//! | `LimitExceededException` | nothing is done; this exception with its usual text |
-//! | `NotAuthorizedException: User is disabled.` | likewise, with a text of your own |
+//! | fault | operation performed | response |
+//! |---|---|---|
+//! | `drop-before` | no | the connection closes after the request has been read |
+//! | `drop-after` | yes | the connection closes |
+//! | `cut-answer` | yes | half of the body, then the connection closes |
+//! | `stall-before:3000` | after 3000 ms | the usual one |
+//! | `stall-after:3000` | at once | the usual one, after 3000 ms |
+//! | `html` | no | a load balancer's `503` page instead of JSON |
+//! | `empty` | no | `200` with an empty body |
+//! | `LimitExceededException` | no | this exception with its usual message |
+//! | `NotAuthorizedException: User is disabled.` | no | this exception with this message |
 //!
 //! # Page
 //!
-//! `GET /` is a page on which a user signs in and changes the password through the function, which is at
-//! another origin, with a fault of choice.
+//! `GET /` is a page for signing in and changing the password through the function, which has a
+//! different origin. A menu on it sets a fault.
 
 #![expect(
     clippy::must_use_candidate,
-    reason = "nobody calls a getter of a test double for nothing"
+    reason = "tests use the results of a test double's getters anyway"
 )]
 
 mod exception;
@@ -75,10 +74,10 @@ pub use token::Jwt;
 use fault::Faults;
 use pool::Pool;
 
-/// What the fake can be asked to do.
+/// An operation of the fake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum Operation {
-    /// Signs in (`USER_PASSWORD_AUTH`) or refreshes (`REFRESH_TOKEN_AUTH`).
+    /// Signs a user in (`USER_PASSWORD_AUTH`) or refreshes tokens (`REFRESH_TOKEN_AUTH`).
     InitiateAuth,
     /// Changes the password of the access token's user.
     ChangePassword,
@@ -92,17 +91,17 @@ pub enum Operation {
     OpenIdConfiguration,
 }
 
-/// Whom the tokens name as their issuer.
+/// The issuer in the tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Issuer {
     /// `https://cognito-idp.<region>.amazonaws.com/<pool id>`, as a real pool's tokens do.
     #[default]
     Aws,
-    /// The URL of this fake, for clients that fetch keys from wherever the issuer points.
+    /// The URL of this fake, for clients that fetch the keys from the issuer's URL.
     Local,
 }
 
-/// How a fake is set up.
+/// The settings of a fake.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The address to listen on.
@@ -111,17 +110,17 @@ pub struct Options {
     pub port: u16,
     /// The pool's id, whose part before the underscore is its region.
     pub pool_id: String,
-    /// The id of the one app client that may sign users in.
+    /// The id of the only app client that can sign users in.
     pub client_id: String,
-    /// Whom the tokens name as their issuer.
+    /// The issuer in the tokens.
     pub issuer: Issuer,
     /// The pool's password policy.
     pub policy: PasswordPolicy,
-    /// How long access and ID tokens are good for.
+    /// The lifetime of access and ID tokens.
     pub token_lifetime: Duration,
-    /// Where the page at `/` finds the function.
+    /// The function's URL for the page at `/`.
     pub function_url: String,
-    /// Whether to print one line for each request: what was asked and how it ended, no secrets.
+    /// Whether to print one line for each request, with its operation and result and without secrets.
     pub log: bool,
 }
 
@@ -144,12 +143,12 @@ impl Default for Options {
 /// A running fake, which stops when dropped.
 pub struct FakeCognito {
     shared: Arc<Shared>,
-    /// Tells every connection to close; each one holds a receiver for as long as it is open.
+    /// Closes every connection. Each open connection holds a receiver.
     hang_up: watch::Sender<()>,
     accept: JoinHandle<()>,
 }
 
-/// What the handle and the connections share.
+/// The state that the handle and the connections share.
 struct Shared {
     options: Options,
     endpoint: String,
@@ -165,7 +164,7 @@ struct State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        // A test that panicked while it held the lock has already failed; spare the others.
+        // A test that panicked while it held the lock has already failed. The others can go on.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -182,7 +181,7 @@ impl FakeCognito {
     ///
     /// # Panics
     ///
-    /// When no port can be bound, which no test could go on without.
+    /// If no port can be bound.
     pub async fn start() -> Self {
         Self::start_with(Options::default()).await.expect("a free port on 127.0.0.1")
     }
@@ -206,19 +205,19 @@ impl FakeCognito {
         Ok(Self { shared, hang_up, accept })
     }
 
-    /// Stops accepting, and returns when every request under way has been answered.
+    /// Stops accepting connections, and returns when every pending request has its response.
     pub async fn shut_down(self) {
         self.accept.abort();
         self.close_connections();
         self.hang_up.closed().await;
     }
 
-    /// Closes every connection as soon as it is idle, as Cognito does to one that was kept too long.
+    /// Closes every connection as soon as it is idle, as Cognito does after a while.
     pub fn close_connections(&self) {
         self.hang_up.send_replace(());
     }
 
-    /// The URL to give an SDK as its endpoint.
+    /// The endpoint URL for an SDK.
     pub fn endpoint_url(&self) -> &str {
         &self.shared.endpoint
     }
@@ -233,7 +232,7 @@ impl FakeCognito {
         token::jwks().to_string()
     }
 
-    /// The issuer that tokens name.
+    /// The issuer in the tokens.
     pub fn issuer(&self) -> String {
         self.shared.state().pool.issuer().to_owned()
     }
@@ -243,17 +242,17 @@ impl FakeCognito {
         &self.shared.options.pool_id
     }
 
-    /// The id of the app client that may sign users in.
+    /// The id of the app client that can sign users in.
     pub fn client_id(&self) -> &str {
         &self.shared.options.client_id
     }
 
-    /// Adds a user, or replaces the one of that name.
+    /// Adds a user, or replaces the one with the same name.
     pub fn add_user(&self, user: User) {
         self.shared.state().pool.add_user(user);
     }
 
-    /// Puts a user into another state; the user's sessions go on.
+    /// Changes a user's state. The user's sessions stay valid.
     ///
     /// # Panics
     ///
@@ -262,12 +261,12 @@ impl FakeCognito {
         self.shared.state().pool.account(username).user.state = state;
     }
 
-    /// Deletes a user, whose tokens then belong to nobody.
+    /// Deletes a user. The user's tokens then have no account.
     pub fn delete_user(&self, username: &str) {
         self.shared.state().pool.delete_user(username);
     }
 
-    /// The password that the user has now.
+    /// The user's current password.
     ///
     /// # Panics
     ///
@@ -277,12 +276,12 @@ impl FakeCognito {
         state.pool.account(username).user.password.clone()
     }
 
-    /// Signs in with a password, under the rules of `InitiateAuth` but without a request.
+    /// Signs a user in by the rules of `InitiateAuth`, without a request.
     pub fn sign_in(&self, username: &str, password: &str) -> Result<Tokens, Exception> {
         self.shared.state().pool.sign_in(username, password)
     }
 
-    /// A good access token, from a new session and whatever the user's state.
+    /// A valid access token from a new session, in any state of the user.
     ///
     /// # Panics
     ///
@@ -291,7 +290,7 @@ impl FakeCognito {
         self.mint(username, |_| ())
     }
 
-    /// A correctly signed access token with something odd about it.
+    /// A correctly signed access token with an edited header or claims.
     ///
     /// ```no_run
     /// # let fake: fake_cognito::FakeCognito = todo!();
@@ -308,20 +307,20 @@ impl FakeCognito {
         jwt.signed()
     }
 
-    /// A text with a signed token in place of the first token in it, wherever that stands: the claims
-    /// are the same, but the session is a new one of this user.
+    /// Replaces the first token in a text by a signed one for a new session of this user, with the
+    /// other claims unchanged. Every occurrence of that token is replaced.
     ///
-    /// A text without a token stays as it is.
+    /// Returns a text without a token unchanged.
     ///
     /// # Panics
     ///
     /// When there is no such user.
     pub fn sign_token_in(&self, text: &str, username: &str) -> String {
         let signed = self.shared.state().pool.sign_token_in(text, username);
-        signed.expect("there is such a user")
+        signed.expect("the user exists")
     }
 
-    /// An ID token, which clients often send where an access token belongs.
+    /// An ID token, which clients often send instead of an access token.
     ///
     /// # Panics
     ///
@@ -330,7 +329,7 @@ impl FakeCognito {
         self.shared.state().pool.open_session(username).id_token
     }
 
-    /// An access token that names the pool's key and that this key did not sign.
+    /// An access token that names the pool's key but has another token's signature.
     ///
     /// # Panics
     ///
@@ -342,46 +341,46 @@ impl FakeCognito {
         format!("{unsigned}.{signature}")
     }
 
-    /// Moves the fake's clock on, past the attempt limit's hour or a token's expiry.
+    /// Advances the fake's clock, for example past the attempt limit's hour or a token's expiry.
     ///
-    /// Tokens issued afterwards bear the new time, which other clocks take to be in the future.
+    /// Tokens issued afterwards have the new time, which is in the future by other clocks.
     pub fn advance(&self, by: Duration) {
         self.shared.state().pool.advance(by);
     }
 
-    /// Makes the next call of an operation go wrong, after those already arranged.
+    /// Adds a one-shot fault for the next call of an operation, after the faults already set.
     pub fn fail_next(&self, operation: Operation, fault: Fault) {
         self.shared.state().faults.push(operation, fault);
     }
 
-    /// Makes the next call of an operation go wrong whose body holds this text: one user's token,
-    /// say, while others' calls go on.
+    /// Adds a one-shot fault for the next call of an operation whose body contains this text, such
+    /// as one user's token. Calls of other users succeed.
     pub fn fail_next_about(&self, operation: Operation, text: &str, fault: Fault) {
         self.shared.state().faults.push_about(operation, text, fault);
     }
 
-    /// Makes every call of an operation go wrong once the one-shot faults are used up.
+    /// Makes every call of an operation fail after its one-shot faults have occurred.
     pub fn fail_always(&self, operation: Operation, fault: Fault) {
         self.shared.state().faults.stick(operation, fault);
     }
 
-    /// Forgets every fault that was arranged.
+    /// Clears all faults.
     pub fn clear_faults(&self) {
         self.shared.state().faults = Faults::default();
     }
 
-    /// Restores users, sessions, limits, clock, faults and call counts to what they were at first.
+    /// Restores the initial users, sessions, limits, clock, faults and call counts.
     pub fn reset(&self) {
         self.shared.reset();
     }
 
-    /// How many requests for this operation have arrived, failed ones included.
+    /// The number of requests for this operation, including failed ones.
     pub fn calls(&self, operation: Operation) -> usize {
         let state = self.shared.state();
         state.calls.get(&operation).copied().unwrap_or_default()
     }
 
-    /// How many TCP connections have been accepted.
+    /// The number of accepted TCP connections.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::Relaxed)
     }
@@ -389,7 +388,7 @@ impl FakeCognito {
 
 impl Drop for FakeCognito {
     fn drop(&mut self) {
-        // The connections end by themselves: their receivers see that the sender is gone.
+        // Dropping the sender ends the connections.
         self.accept.abort();
     }
 }

@@ -1,4 +1,4 @@
-//! Serves a fake pool with two users until told to stop.
+//! Serves a fake pool with two users until it receives a signal.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -12,11 +12,11 @@ Usage: fake-cognito [--host 127.0.0.1] [--port 9229]
                     [--password PASSWORD] [--issuer aws|local]
                     [--function-url http://127.0.0.1:9000]
 
-Serves Cognito's API with two users, demo, and admin in the group
-administrators, whose password is Correct-Horse-7-Battery unless --password
-says otherwise, and a page that calls the function.";
+Serves Cognito's API, and a page that calls the function. The users are demo,
+and admin, who is in the group administrators. Both have the password
+Correct-Horse-7-Battery, or the one in --password.";
 
-/// How long a request under way may take once we are told to stop: a fault may be stalling it.
+/// The time that pending requests get to finish after a signal. A fault may be stalling them.
 const GRACE: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
@@ -54,7 +54,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
                     _ => return Err("--issuer must be aws or local".into()),
                 }
             }
-            _ => return Err(format!("no such flag: {flag}, see --help").into()),
+            _ => return Err(format!("unknown flag: {flag}, see --help").into()),
         }
     }
 
@@ -64,7 +64,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     fake.add_user(User { groups, ..User::new("admin", &password) });
     println!("fake-cognito listening on {}", fake.endpoint_url());
     told_to_stop().await?;
-    // Late or not, we are leaving.
+    // Requests that are still pending after the timeout are dropped.
     let _ = tokio::time::timeout(GRACE, fake.shut_down()).await;
     Ok(())
 }

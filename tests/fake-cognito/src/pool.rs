@@ -1,4 +1,4 @@
-//! The user pool: its users, and what Cognito's operations do to them.
+//! The user pool: its users and the operations on them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -14,27 +14,27 @@ use crate::{Exception, Issuer, Jwt, Operation, Options};
 const ADMIN_SCOPE: &str = "aws.cognito.signin.user.admin";
 const SYMBOLS: &str = "^$*.[]{}()?\"!@#%&/\\,><':;|_~`=+- ";
 
-/// How often a user may try to change the password within [`ATTEMPT_WINDOW`].
+/// The number of attempts to change the password that a user has within [`ATTEMPT_WINDOW`].
 const ATTEMPT_LIMIT: usize = 5;
 const ATTEMPT_WINDOW: Duration = Duration::from_hours(1);
 
-/// What the pool demands of a new password; by default what a new pool does.
+/// The pool's password policy. The default is that of a new pool.
 #[expect(clippy::struct_excessive_bools, reason = "these are Cognito's own four flags")]
 #[derive(Clone, Copy, Debug)]
 pub struct PasswordPolicy {
-    /// The fewest characters, 6 to 99.
+    /// The minimum length in characters, 6 to 99.
     pub minimum_length: usize,
-    /// Whether one of A to Z is needed.
+    /// Whether one of A to Z is required.
     pub require_uppercase: bool,
-    /// Whether one of a to z is needed.
+    /// Whether one of a to z is required.
     pub require_lowercase: bool,
-    /// Whether one of 0 to 9 is needed.
+    /// Whether one of 0 to 9 is required.
     pub require_numbers: bool,
-    /// Whether a symbol is needed, which an inner space is too.
+    /// Whether a symbol is required. An inner space counts as one.
     pub require_symbols: bool,
-    /// How many of the last passwords, the present one included, may not be set again: 0 to 24.
+    /// The number of last passwords, the current one included, that cannot be set again: 0 to 24.
     pub history_size: usize,
-    /// Whether the history is checked before the previous password. Nobody documents what Cognito does.
+    /// Whether the history is checked before the previous password. Cognito's order is not documented.
     pub history_first: bool,
 }
 
@@ -53,7 +53,7 @@ impl Default for PasswordPolicy {
 }
 
 impl PasswordPolicy {
-    /// Names one broken rule, as Cognito does, however many are broken.
+    /// Returns the first broken rule. Like Cognito, it reports only one.
     fn broken_rule(&self, password: &str) -> Option<&'static str> {
         let lacks = |wanted: fn(char) -> bool| !password.contains(wanted);
         if password.chars().count() < self.minimum_length {
@@ -72,15 +72,15 @@ impl PasswordPolicy {
     }
 }
 
-/// Whether and why a user is kept out.
+/// Whether a user can sign in, and if not, why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UserState {
-    /// All is well.
+    /// The user can sign in.
     #[default]
     Confirmed,
-    /// Signed up, but has not confirmed the account.
+    /// The user has not confirmed the account.
     Unconfirmed,
-    /// An administrator has called for a new password.
+    /// An administrator requires a password reset.
     ResetRequired,
     /// An administrator has disabled the account.
     Disabled,
@@ -102,15 +102,15 @@ impl UserState {
 pub struct User {
     /// The name to sign in with.
     pub username: String,
-    /// The password, or none for a user who signs in without one.
+    /// The password; `None` for a user who signs in without one.
     pub password: Option<String>,
-    /// Passwords from before, oldest first, which the history may refuse.
+    /// Earlier passwords, oldest first, for the password history.
     pub former_passwords: Vec<String>,
-    /// The groups that tokens list.
+    /// The groups in the user's tokens.
     pub groups: Vec<String>,
-    /// The attributes that ID tokens and `GetUser` show, apart from `sub`.
+    /// The attributes in ID tokens and `GetUser`, except `sub`.
     pub attributes: BTreeMap<String, String>,
-    /// Whether and why the user is kept out.
+    /// Whether the user can sign in.
     pub state: UserState,
 }
 
@@ -126,13 +126,13 @@ impl User {
     }
 }
 
-/// What a user gets for signing in.
+/// The tokens of a session.
 pub struct Tokens {
-    /// Proves to Cognito, and to APIs, what the user may do.
+    /// Authorises calls to Cognito and other APIs.
     pub access_token: String,
-    /// Tells an app who the user is.
+    /// Identifies the user to an app.
     pub id_token: String,
-    /// Gets new ones of the other two.
+    /// Obtains new access and ID tokens.
     pub refresh_token: String,
 }
 
@@ -142,15 +142,15 @@ impl fmt::Debug for Tokens {
     }
 }
 
-/// A user, with what has become of them.
+/// A user with the password history, attempts and sessions.
 pub(crate) struct Account {
     pub(crate) user: User,
     sub: String,
-    /// Every password that the user has had, oldest first and the present one included.
+    /// All passwords of the user, oldest first, including the current one.
     passwords: Vec<String>,
-    /// When the user tried to change the password, lately.
+    /// The times of recent attempts to change the password.
     attempts: Vec<Duration>,
-    /// By `origin_jti`, which the tokens of one session have in common.
+    /// By `origin_jti`, which all tokens of a session share.
     sessions: HashMap<String, Session>,
 }
 
@@ -160,17 +160,17 @@ struct Session {
     revoked: bool,
 }
 
-/// The users of a pool, and the settings that decide about them.
+/// The users and settings of a pool.
 pub(crate) struct Pool {
     issuer: String,
     jwks_url: String,
     client_id: String,
     policy: PasswordPolicy,
     token_lifetime: Duration,
-    /// How far the fake's clock is ahead.
+    /// The fake's clock is ahead by this.
     ahead: Duration,
     accounts: HashMap<String, Account>,
-    /// The users as they were added, to go back to.
+    /// The users as they were added, for a reset.
     seeds: Vec<User>,
 }
 
@@ -229,7 +229,7 @@ impl Pool {
         self.accounts.insert(account.user.username.clone(), account);
     }
 
-    /// An account that a test knows to be there.
+    /// The account of an existing user; panics if there is none.
     pub(crate) fn account(&mut self, username: &str) -> &mut Account {
         let account = self.accounts.get_mut(username);
         account.unwrap_or_else(|| panic!("the fake has no user called {username}"))
@@ -241,7 +241,7 @@ impl Pool {
         now.expect("it is later than 1970") + self.ahead
     }
 
-    /// Does what a request asks for; the body of a `GET` does not matter.
+    /// Performs an operation. The body of a `GET` is ignored.
     pub(crate) fn perform(
         &mut self,
         operation: Operation,
@@ -255,7 +255,7 @@ impl Pool {
             Operation::Jwks => Ok(token::jwks()),
             Operation::OpenIdConfiguration => Ok(json!({
                 "issuer": self.issuer,
-                // Where the keys really are, even when the issuer claims to be AWS.
+                // This fake's URL even if the issuer is AWS's.
                 "jwks_uri": self.jwks_url,
                 "id_token_signing_alg_values_supported": ["RS256"],
                 "response_types_supported": ["code", "token"],
@@ -338,7 +338,7 @@ impl Pool {
                 result["RefreshToken"] = tokens.refresh_token.as_str().into();
                 tokens
             }
-            // Does not give out another refresh token: the pool does not rotate them.
+            // Returns no new refresh token, because the pool does not rotate them.
             "REFRESH_TOKEN_AUTH" | "REFRESH_TOKEN" => self.refresh(parameter("REFRESH_TOKEN")?)?,
             flow => {
                 let message = format!("{flow} flow not enabled for this client");
@@ -351,10 +351,10 @@ impl Pool {
     }
 
     pub(crate) fn sign_in(&mut self, username: &str, password: &str) -> Result<Tokens, Exception> {
-        // An unknown user looks like a wrong password, as in any pool made since 2019.
+        // An unknown user gets the error for a wrong password, as in pools created since 2019.
         let wrong = || Exception::usual("NotAuthorizedException");
         let user = &self.accounts.get(username).ok_or_else(wrong)?.user;
-        // Being disabled is told to anyone who asks, the other states to those with the password.
+        // A disabled state is reported before the password is checked, other states after it.
         if user.state == UserState::Disabled {
             user.state.check()?;
         }
@@ -380,7 +380,7 @@ impl Pool {
         Ok(self.tokens(account, origin_jti))
     }
 
-    /// Starts a session without asking whether the user may have one.
+    /// Starts a session in any state of the user.
     pub(crate) fn open_session(&mut self, username: &str) -> Tokens {
         let origin_jti = self.new_session(username);
         self.tokens(&self.accounts[username], &origin_jti)
@@ -392,7 +392,7 @@ impl Pool {
         self.jwt(&self.accounts[username], &origin_jti, "access")
     }
 
-    /// See [`crate::FakeCognito::sign_token_in`]; none when there is no such user.
+    /// See [`crate::FakeCognito::sign_token_in`]. Returns `None` if the user does not exist.
     pub(crate) fn sign_token_in(&mut self, text: &str, username: &str) -> Option<String> {
         if !self.accounts.contains_key(username) {
             return None;
@@ -448,7 +448,7 @@ impl Pool {
         Jwt::new(claims)
     }
 
-    /// The account that an access token lets its bearer act on.
+    /// Checks an access token and returns its account.
     fn authorize(&mut self, token: &str) -> Result<&mut Account, Exception> {
         let claims = token::verified_claims(token)?;
         let claim = |name| claims.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -463,7 +463,7 @@ impl Pool {
             return Err(Exception::not_authorized("Access Token does not have required scopes"));
         }
         let account = self.accounts.get_mut(claim("username"));
-        // A namesake who came later is someone else.
+        // A later user with the same name has a different `sub`.
         let account = account
             .filter(|account| account.sub == claim("sub"))
             .ok_or_else(|| Exception::usual("UserNotFoundException"))?;
@@ -507,11 +507,11 @@ struct InitiateAuth {
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Exception> {
-    // Serde's own text could quote a password; Cognito's has none to speak of.
+    // Serde's error could quote a password. Cognito's exception has no message.
     serde_json::from_slice(body).map_err(|_| Exception::usual("SerializationException"))
 }
 
-/// Collects what is wrong with a request's members: names and constraints, never values.
+/// Collects the violated constraints of a request's members: names and constraints, never values.
 #[derive(Default)]
 struct Members(Vec<String>);
 
@@ -540,7 +540,7 @@ impl Members {
         if password.chars().count() > 256 {
             self.broken(member, "have length less than or equal to 256");
         }
-        // The pattern below: two characters at least, no space at either end, all on one line.
+        // The pattern below requires at least two characters, no space at either end and one line.
         let edge = |c: Option<char>| c.is_some_and(|c| !c.is_ascii_whitespace());
         let mut chars = password.chars();
         if !edge(chars.next()) || !edge(chars.next_back()) || password.contains(['\n', '\r']) {

@@ -1,4 +1,4 @@
-//! HTTP: from a socket to an operation and back, or not back.
+//! The HTTP server: reads requests, performs operations, and sends responses or drops them.
 
 use std::pin::{Pin, pin};
 use std::str::FromStr as _;
@@ -28,7 +28,7 @@ const AMZ_JSON: &str = "application/x-amz-json-1.1";
 const ERROR_TYPE: &str = "x-amzn-errortype";
 const DROPPED: &str = "dropped";
 
-/// An answer, or why there is none: hyper closes the connection of a service that fails.
+/// A response, or the reason why there is none. On an error, hyper closes the connection.
 type Outcome = Result<Response<Answer>, &'static str>;
 
 pub(crate) async fn accept(
@@ -36,11 +36,11 @@ pub(crate) async fn accept(
     shared: Arc<Shared>,
     mut hang_up: watch::Receiver<()>,
 ) {
-    // An accept fails when the client has gone already or descriptors run out; either passes.
+    // Accepting fails if the client has already gone or descriptors run out. Both are temporary.
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             shared.connections.fetch_add(1, Ordering::Relaxed);
-            // What hung up earlier connections is not meant for this one.
+            // An earlier signal to hang up does not apply to this connection.
             hang_up.mark_unchanged();
             tokio::spawn(serve(stream, Arc::clone(&shared), hang_up.clone()));
         }
@@ -51,8 +51,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut hang_up: watch::Recei
     let service = service_fn(|request| respond(&shared, request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
-    // What a connection ends with does not matter: a client that goes away is not our fault, and
-    // the faults that were asked for are errors here.
+    // Connection errors are ignored: they mean that the client has gone, or that a fault was set.
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = hang_up.changed() => connection.as_mut().graceful_shutdown(),
@@ -62,7 +61,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>, mut hang_up: watch::Recei
 
 async fn respond(shared: &Shared, request: Request<Incoming>) -> Outcome {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| "the client went away")?.to_bytes();
+    let body = body.collect().await.map_err(|_| "the client disconnected")?.to_bytes();
     let (name, outcome) = if let Some(control) = head.uri.path().strip_prefix("/_fake/") {
         (head.uri.path().to_owned(), Ok(control_answer(shared, &head.method, control, &body)))
     } else if let Some(operation) = operation(&head, &shared.options.pool_id) {
@@ -86,14 +85,14 @@ async fn respond(shared: &Shared, request: Request<Incoming>) -> Outcome {
     outcome
 }
 
-/// The page, told where the function is and which client it is.
+/// The page, with the function's URL and the client id filled in.
 fn page(options: &Options) -> String {
     let settings =
         [("{{function-url}}", &options.function_url), ("{{client-id}}", &options.client_id)];
     settings.iter().fold(PAGE.to_owned(), |page, (name, value)| page.replace(name, value))
 }
 
-/// Which operation a request is for, if any.
+/// The operation that a request names, if any.
 fn operation(head: &Parts, pool_id: &str) -> Option<Operation> {
     let path = head.uri.path();
     if head.method == Method::POST && path == "/" {
@@ -178,12 +177,12 @@ fn control_answer(shared: &Shared, method: &Method, path: &str, body: &[u8]) -> 
             let text = String::from_utf8_lossy(body);
             match shared.state().pool.sign_token_in(&text, "demo") {
                 Some(signed) => return reply(200, "application/json", signed),
-                None => Err("there is no user demo".to_owned()),
+                None => Err("the user demo does not exist".to_owned()),
             }
         }
         _ => {
-            Err("there are POST and DELETE /_fake/faults, POST /_fake/reset, GET /_fake/calls and \
-                  POST /_fake/sign"
+            Err("unknown route; the routes are POST and DELETE /_fake/faults, POST /_fake/reset, \
+                  GET /_fake/calls and POST /_fake/sign"
                 .to_owned())
         }
     };
@@ -219,10 +218,10 @@ fn answer(result: Result<Value, Exception>, content_type: &'static str) -> Respo
     }
     let mut response = reply(exception.status, content_type, body.to_string());
     let headers = response.headers_mut();
-    // The colon is Cognito's: a namespace may follow it.
+    // Cognito adds a colon, which a namespace may follow.
     let error_type = format!("{}:", exception.code);
     for (name, value) in [(ERROR_TYPE, &error_type), ("x-amzn-errormessage", &exception.message)] {
-        // A text that no header can carry is in the body all the same.
+        // A message that is not a valid header value is only in the body.
         if let Ok(value) = HeaderValue::from_str(value)
             && !value.is_empty()
         {
@@ -246,23 +245,23 @@ fn reply(status: u16, content_type: &'static str, body: impl Into<Bytes>) -> Res
     response
 }
 
-/// Promises the whole answer and sends half of it.
+/// Announces the full length of a response and sends half of it.
 fn cut(response: Response<Answer>) -> Response<Answer> {
     let (mut head, body) = response.into_parts();
     let Answer::Whole(body) = body else {
-        unreachable!("an answer is cut once");
+        unreachable!("a response is cut only once");
     };
     head.headers.insert(CONTENT_LENGTH, body.len().into());
     Response::from_parts(head, Answer::Half(body.slice(..body.len() / 2)))
 }
 
-/// The body of an answer, and how far it has got.
+/// The body of a response, and its progress.
 enum Answer {
     Whole(Bytes),
     Half(Bytes),
     /// The half is buffered but not yet sent.
     Flushing,
-    /// The half is sent, and the connection is to break.
+    /// The half is sent, and the connection breaks next.
     Broken,
     Done,
 }
@@ -282,8 +281,8 @@ impl Body for Answer {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Answer::Flushing => {
-                // hyper flushes when a body has nothing ready, and throws its buffer away when a
-                // body fails: without this pause the client would not get its half.
+                // hyper flushes its buffer when a body is pending, and discards it when a body fails.
+                // Without this pause, the client would not receive its half.
                 *self = Answer::Broken;
                 context.waker().wake_by_ref();
                 Poll::Pending

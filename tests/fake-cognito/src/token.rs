@@ -1,4 +1,4 @@
-//! RS256 tokens, and the key that signs them.
+//! RS256 tokens and their signing key.
 
 use std::sync::LazyLock;
 
@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use crate::Exception;
 
-/// The one key of this process: made here, so that no private key lies in the repository, and
-/// shared by every fake, so that tests wait for it once.
+/// The signing key of this process. It is generated, so that the repository contains no private key,
+/// and all fakes share it, so that tests generate it once.
 static KEY: LazyLock<Key> = LazyLock::new(|| Key {
     id: unique_id(),
-    pair: SigningKey::generate(KeySize::Rsa2048).expect("the operating system gives randomness"),
+    pair: SigningKey::generate(KeySize::Rsa2048).expect("the operating system has randomness"),
 });
 
 struct Key {
@@ -42,7 +42,7 @@ impl Jwt {
         Self { header: header.map(|(k, v)| (k.to_owned(), v.into())).into_iter().collect(), claims }
     }
 
-    /// Signs the token with the pool's key, whatever its header says.
+    /// Signs the token with the pool's key, regardless of its header.
     pub(crate) fn signed(self) -> String {
         let [header, claims] = [self.header, self.claims]
             .map(|part| URL_SAFE_NO_PAD.encode(Value::Object(part).to_string()));
@@ -55,10 +55,10 @@ impl Jwt {
     }
 }
 
-/// What a sample token says of its user and its session, which nobody has.
+/// The claims of a sample token about its user and session, which do not exist in the pool.
 const SAMPLE_IDENTITY: [&str; 5] = ["sub", "username", "jti", "auth_time", "iat"];
 
-/// The first token in a text: three parts, of which the first is the base64 of an object.
+/// The first token in a text: three parts, the first of which is a base64-encoded object.
 pub(crate) fn find(text: &str) -> Option<&str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut words = text.split(|c| !is_part(c));
@@ -66,7 +66,7 @@ pub(crate) fn find(text: &str) -> Option<&str> {
 }
 
 impl Jwt {
-    /// Takes over what a token claims, but for who its user is.
+    /// Copies the claims of a token, except those about its user and session.
     pub(crate) fn imitate(&mut self, token: &str) -> Option<()> {
         let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
         let mut claims: Map<String, Value> = serde_json::from_slice(&claims).ok()?;
@@ -78,7 +78,7 @@ impl Jwt {
     }
 }
 
-/// The claims of a token that the pool's key signed; what they say is still to be checked.
+/// Verifies a token's signature and returns its claims, which are not checked yet.
 pub(crate) fn verified_claims(token: &str) -> Result<Map<String, Value>, Exception> {
     let invalid = || Exception::not_authorized("Invalid Access Token");
     let (unsigned, signature) = token.rsplit_once('.').ok_or_else(invalid)?;
@@ -99,8 +99,8 @@ pub(crate) fn verified_claims(token: &str) -> Result<Map<String, Value>, Excepti
 
 /// The key set that `jwks.json` serves.
 pub(crate) fn jwks() -> Value {
-    // A 2048-bit key's RSAPublicKey always has the same layout: the sequence's tag and length take
-    // 4 bytes, the modulus's tag and length 4, its sign byte 1, the modulus itself 256.
+    // The RSAPublicKey of a 2048-bit key always has the same layout: 4 bytes for the sequence's tag
+    // and length, 4 for the modulus's tag and length, 1 for its sign byte, and 256 for the modulus.
     const MODULUS: std::ops::Range<usize> = 9..9 + 256;
     let mut der = [0; 300];
     let der = KEY.pair.public_key().to_pkcs1_der(&mut der);

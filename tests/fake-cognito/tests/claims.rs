@@ -1,4 +1,4 @@
-//! What the fake promises, checked over real sockets.
+//! Tests of the fake over real sockets.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ struct Answer {
 
 impl Answer {
     fn json(&self) -> Value {
-        serde_json::from_str(&self.body).expect("a JSON answer")
+        serde_json::from_str(&self.body).expect("a JSON response")
     }
 
     #[track_caller]
@@ -37,7 +37,7 @@ impl Answer {
     }
 }
 
-/// One connection, kept alive.
+/// A keep-alive connection.
 struct Client(SendRequest<Full<Bytes>>);
 
 impl Client {
@@ -63,7 +63,7 @@ impl Client {
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", format!("AWSCognitoIdentityProviderService.{target}"))
             .body(Full::from(body.to_owned()))
-            .expect("a sound request");
+            .expect("a valid request");
         let (head, body) = self.0.send_request(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Answer {
@@ -98,7 +98,7 @@ async fn fake_with_ann() -> (FakeCognito, Client) {
 }
 
 #[tokio::test]
-async fn a_change_is_answered_with_an_empty_object_and_takes_effect() {
+async fn a_change_returns_an_empty_object_and_takes_effect() {
     let (fake, mut client) = fake_with_ann().await;
     let answer = client.change(&fake.access_token("ann"), OLD, NEW).await;
     assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "{}"));
@@ -109,7 +109,7 @@ async fn a_change_is_answered_with_an_empty_object_and_takes_effect() {
 }
 
 #[tokio::test]
-async fn an_error_has_the_type_and_message_in_body_and_headers() {
+async fn an_error_has_its_type_and_message_in_the_body_and_headers() {
     let (fake, mut client) = fake_with_ann().await;
     let answer = client.change(&fake.access_token("ann"), "wrong-password", NEW).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
@@ -119,7 +119,7 @@ async fn an_error_has_the_type_and_message_in_body_and_headers() {
 }
 
 #[tokio::test]
-async fn what_is_not_an_operation_or_not_json_is_named_without_a_message() {
+async fn an_unknown_operation_or_invalid_json_returns_an_exception_without_a_message() {
     let (fake, mut client) = fake_with_ann().await;
     let unknown = json!({ "__type": "UnknownOperationException" });
     assert_eq!(client.call("MakeCoffee", json!({})).await.json(), unknown);
@@ -130,7 +130,7 @@ async fn what_is_not_an_operation_or_not_json_is_named_without_a_message() {
 }
 
 #[tokio::test]
-async fn broken_constraints_are_all_listed_and_no_value_is_echoed() {
+async fn all_violated_constraints_are_listed_and_no_value_is_echoed() {
     let (fake, mut client) = fake_with_ann().await;
     let token = fake.access_token("ann");
     let pattern = r"Member must satisfy regular expression pattern: ^[\S]+.*[\S]+$";
@@ -168,7 +168,7 @@ async fn broken_constraints_are_all_listed_and_no_value_is_echoed() {
 }
 
 #[tokio::test]
-async fn a_token_is_refused_for_what_is_wrong_with_it() {
+async fn an_invalid_token_is_rejected_with_the_reason() {
     let (fake, mut client) = fake_with_ann().await;
     let cases = [
         ("not.a.token".to_owned(), "Invalid Access Token"),
@@ -191,7 +191,7 @@ async fn a_token_is_refused_for_what_is_wrong_with_it() {
 }
 
 #[tokio::test]
-async fn an_access_token_lives_as_long_as_the_pool_says() {
+async fn an_access_token_expires_after_the_pools_lifetime() {
     let (fake, mut client) = fake_with_ann().await;
     let token = fake.access_token("ann");
     fake.advance(Duration::from_mins(59));
@@ -202,7 +202,7 @@ async fn an_access_token_lives_as_long_as_the_pool_says() {
 }
 
 #[tokio::test]
-async fn a_users_state_is_told_before_the_previous_password_is_looked_at() {
+async fn a_users_state_is_reported_before_the_previous_password_is_checked() {
     let (fake, mut client) = fake_with_ann().await;
     let token = fake.access_token("ann");
     let cases = [
@@ -235,7 +235,7 @@ async fn the_previous_password_is_checked_before_the_policy() {
 }
 
 #[tokio::test]
-async fn the_policy_names_one_broken_rule() {
+async fn the_policy_reports_one_broken_rule() {
     let (fake, mut client) = fake_with_ann().await;
     let cases = [
         ("lower-case-1", "Password must have uppercase characters"),
@@ -253,7 +253,7 @@ async fn the_policy_names_one_broken_rule() {
 }
 
 #[tokio::test]
-async fn the_sixth_attempt_within_an_hour_is_refused_even_with_the_right_password() {
+async fn the_sixth_attempt_within_an_hour_is_rejected_even_with_the_right_password() {
     let (fake, mut client) = fake_with_ann().await;
     let token = fake.mint("ann", |jwt| jwt.claims["exp"] = 9_999_999_999_u64.into());
     for _ in 0..5 {
@@ -269,7 +269,7 @@ async fn the_sixth_attempt_within_an_hour_is_refused_even_with_the_right_passwor
 }
 
 #[tokio::test]
-async fn a_password_may_be_set_again_unless_the_pool_keeps_a_history() {
+async fn a_password_can_be_reused_unless_it_is_in_the_pools_history() {
     let (fake, mut client) = fake_with_ann().await;
     let answer = client.change(&fake.access_token("ann"), OLD, OLD).await;
     assert_eq!(answer.status, StatusCode::OK);
@@ -286,7 +286,7 @@ async fn a_password_may_be_set_again_unless_the_pool_keeps_a_history() {
 }
 
 #[tokio::test]
-async fn the_previous_password_may_be_left_out_only_by_a_user_who_has_none() {
+async fn only_a_user_without_a_password_can_omit_the_previous_password() {
     let (fake, mut client) = fake_with_ann().await;
     fake.add_user(User { password: None, ..User::new("bob", "") });
     let request = |user| json!({ "AccessToken": fake.access_token(user), "ProposedPassword": NEW });
@@ -297,7 +297,7 @@ async fn the_previous_password_may_be_left_out_only_by_a_user_who_has_none() {
 }
 
 #[tokio::test]
-async fn global_sign_out_revokes_every_session_and_a_change_revokes_none() {
+async fn global_sign_out_revokes_all_sessions_and_a_change_revokes_none() {
     let (fake, mut client) = fake_with_ann().await;
     let tokens = fake.sign_in("ann", OLD).unwrap();
     let refresh = json!({
@@ -317,7 +317,7 @@ async fn global_sign_out_revokes_every_session_and_a_change_revokes_none() {
 }
 
 #[tokio::test]
-async fn signing_in_gives_tokens_with_the_claims_of_cognito() {
+async fn signing_in_returns_tokens_with_cognitos_claims() {
     let (fake, mut client) = fake_with_ann().await;
     fake.add_user(User { groups: vec!["staff".into()], ..User::new("eve", OLD) });
     let answer = client
@@ -355,7 +355,7 @@ fn claims(token: &str) -> Value {
 }
 
 #[tokio::test]
-async fn the_key_set_verifies_a_minted_token_by_another_librarys_judgement() {
+async fn another_library_verifies_a_minted_token_with_the_key_set() {
     let options = Options { issuer: Issuer::Local, ..Options::default() };
     let fake = FakeCognito::start_with(options).await.unwrap();
     fake.add_user(User::new("ann", OLD));
@@ -381,7 +381,7 @@ async fn the_key_set_verifies_a_minted_token_by_another_librarys_judgement() {
 }
 
 #[tokio::test]
-async fn faults_that_lose_the_answer_differ_in_whether_the_password_changed() {
+async fn a_lost_response_leaves_the_password_changed_only_if_the_fault_comes_after_the_change() {
     let cases = [(Fault::DropBefore, OLD), (Fault::DropAfter, NEW), (Fault::CutAnswer, NEW)];
     for (fault, password) in cases {
         let (fake, mut client) = fake_with_ann().await;
@@ -394,7 +394,7 @@ async fn faults_that_lose_the_answer_differ_in_whether_the_password_changed() {
 }
 
 #[tokio::test]
-async fn a_cut_answer_arrives_as_far_as_it_goes() {
+async fn a_cut_response_announces_the_full_length_and_delivers_half() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     let (fake, _client) = fake_with_ann().await;
@@ -418,7 +418,7 @@ async fn a_cut_answer_arrives_as_far_as_it_goes() {
 }
 
 #[tokio::test]
-async fn a_stall_delays_the_change_or_only_its_answer() {
+async fn a_stall_before_delays_the_change_and_a_stall_after_only_the_response() {
     let (fake, mut client) = fake_with_ann().await;
     let token = fake.access_token("ann");
     let pause = Duration::from_millis(80);
@@ -434,7 +434,7 @@ async fn a_stall_delays_the_change_or_only_its_answer() {
 }
 
 #[tokio::test]
-async fn one_shot_faults_come_in_order_and_before_those_that_stay() {
+async fn one_shot_faults_occur_in_order_and_before_permanent_ones() {
     let (fake, mut client) = fake_with_ann().await;
     fake.fail_always(Operation::Jwks, Fault::exception("InternalErrorException"));
     fake.fail_next(Operation::Jwks, Fault::html());
@@ -448,7 +448,7 @@ async fn one_shot_faults_come_in_order_and_before_those_that_stay() {
 }
 
 #[tokio::test]
-async fn a_fault_about_one_user_waits_for_that_user() {
+async fn a_fault_for_one_user_does_not_affect_calls_of_others() {
     let (fake, mut client) = fake_with_ann().await;
     fake.add_user(User::new("ben", OLD));
     let [ann, ben] = ["ann", "ben"].map(|name| fake.access_token(name));
@@ -460,7 +460,7 @@ async fn a_fault_about_one_user_waits_for_that_user() {
 }
 
 #[tokio::test]
-async fn faults_can_be_arranged_over_http_and_bad_orders_are_explained() {
+async fn faults_can_be_set_over_http_and_invalid_ones_return_400_with_a_reason() {
     let (fake, mut client) = fake_with_ann().await;
     let token = fake.access_token("ann");
     let order = r#"{"operation":"ChangePassword","fault":"NotAuthorizedException: User is disabled.","times":2}"#;
@@ -471,7 +471,7 @@ async fn faults_can_be_arranged_over_http_and_bad_orders_are_explained() {
     assert_eq!(client.change(&token, OLD, NEW).await.status, StatusCode::OK);
 
     let cases = [
-        (r#"{"operation":"ChangePassword","fault":"explode"}"#, "no such fault: explode"),
+        (r#"{"operation":"ChangePassword","fault":"explode"}"#, "unknown fault: explode"),
         (
             r#"{"operation":"ChangePassword","fault":"stall-after"}"#,
             "stall-after needs milliseconds",
@@ -487,7 +487,7 @@ async fn faults_can_be_arranged_over_http_and_bad_orders_are_explained() {
 }
 
 #[tokio::test]
-async fn a_reset_brings_back_users_and_limits() {
+async fn a_reset_restores_users_and_limits() {
     let (fake, mut client) = fake_with_ann().await;
     let token = fake.access_token("ann");
     for _ in 0..5 {
@@ -502,7 +502,7 @@ async fn a_reset_brings_back_users_and_limits() {
 }
 
 #[tokio::test]
-async fn closing_the_connections_leaves_later_ones_alone() {
+async fn closing_the_connections_does_not_affect_later_ones() {
     let (fake, mut client) = fake_with_ann().await;
     client.get(JWKS).await;
     fake.close_connections();
@@ -517,7 +517,7 @@ async fn closing_the_connections_leaves_later_ones_alone() {
 }
 
 #[tokio::test]
-async fn a_shut_down_waits_for_the_answer_under_way() {
+async fn a_shutdown_waits_for_the_pending_response() {
     let (fake, mut client) = fake_with_ann().await;
     let token = fake.access_token("ann");
     fake.fail_next(Operation::GetUser, Fault::StallAfter(Duration::from_millis(80)));

@@ -1,8 +1,8 @@
-//! Drives the function's binary through many invocations, and counts what goes wrong.
+//! Runs many invocations of the function's binary and counts errors.
 //!
-//! All is on loopback: a stand-in for Lambda's Runtime API and a fake Cognito run in this process,
-//! the function in its own. The clients are many, so that a run stays clear of Cognito's five tries
-//! an hour; each has one request under way at most, so that its password is always known.
+//! Everything runs on loopback: a stand-in for Lambda's Runtime API and a fake Cognito in this process,
+//! and the function in its own. There are many clients, so that none exceeds Cognito's five attempts an
+//! hour. Each client has at most one pending request, so that its password is always known.
 
 mod mix;
 
@@ -23,26 +23,28 @@ use runtime_api::{Answer, RuntimeApi};
 
 const USAGE: &str = "Usage: load BINARY [INVOCATIONS [CONCURRENCY]]";
 
-/// Far more than the highest sensible concurrency, so that none is asked for twice in a hurry.
+/// The number of clients. It is far above any sensible concurrency, so that no client's turns follow
+/// each other quickly.
 const CLIENTS: usize = 64;
 
-/// When caches and connection pools are warm, and memory should have stopped growing.
+/// The number of invocations after which caches and connection pools are warm, and memory should not
+/// grow any more.
 const WARM: usize = 1_000;
 
-/// How much more memory than when warm is no leak but an allocator at work.
+/// The maximum growth of memory after warm-up. The allocator causes some growth without a leak.
 const MAX_GROWTH: f64 = 1.1;
 
 /// The function's timeout.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// The whole run's: 100,000 invocations take minutes.
+/// The timeout of the whole run. 100,000 invocations take minutes.
 const RUN_LIMIT: Duration = Duration::from_mins(20);
 
-/// Mismatches printed in full; the rest are only counted.
+/// The number of wrong statuses that are printed in full. The rest are only counted.
 const SHOWN: usize = 5;
 
-/// An hour passes for the fake each time that about half of the clients have had a turn. Each then has
-/// one turn an hour, of at most three tries, where Cognito allows five.
+/// The fake's clock advances by this each time about half of the clients have had a turn. A client then
+/// has at most one turn an hour, with at most three attempts, and Cognito allows five.
 const HOUR: Duration = Duration::from_hours(1);
 
 struct Load {
@@ -65,14 +67,14 @@ struct Tally {
     crossed: usize,
     wrong_statuses: usize,
     wrong_passwords: usize,
-    /// What the function has to refuse without asking Cognito.
+    /// Requests that the function must reject without calling Cognito.
     refused: usize,
-    /// What the others take in all.
+    /// The expected number of `ChangePassword` calls for the other requests.
     expected_calls: usize,
     latencies: Vec<Duration>,
 }
 
-/// What the function's process holds.
+/// The resources of the function's process.
 struct Usage {
     rss_kib: u32,
     descriptors: usize,
@@ -88,7 +90,7 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
         Err(_elapsed) => {
-            eprintln!("load: not done after {RUN_LIMIT:?}");
+            eprintln!("load: not finished after {RUN_LIMIT:?}");
             ExitCode::FAILURE
         }
     }
@@ -105,7 +107,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
     let cognito = FakeCognito::start_with(options).await?;
     let api = RuntimeApi::start(TIME_LIMIT).await?;
     let clients = (0..CLIENTS).map(|number| Client::sign_up(number, &cognito)).collect();
-    // The same requests in the same order every time.
+    // A fixed seed: every run sends the same requests in the same order.
     let random = fastrand::Rng::with_seed(4);
     let mut function = start(&binary, &cognito, &api, concurrency)?;
     let process = function.id().ok_or("the function has ended")?;
@@ -125,7 +127,7 @@ async fn run() -> Result<bool, Box<dyn Error>> {
     Ok(load.report(&early, &late, concurrency))
 }
 
-/// Starts the function with what Lambda and a deployment set, and nothing else.
+/// Starts the function with only the variables that Lambda and a deployment set.
 fn start(
     binary: &str,
     cognito: &FakeCognito,
@@ -157,14 +159,14 @@ impl Load {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Goes on until so many invocations have been made in all, and the last is answered.
+    /// Makes invocations until their total number is `until` and all have finished.
     async fn drive(self: &Arc<Self>, until: usize, concurrency: usize) {
         let work = |load: Arc<Self>| async move { while load.turn(until).await {} };
         let workers: JoinSet<()> = (0..concurrency).map(|_| work(Arc::clone(self))).collect();
         workers.join_all().await;
     }
 
-    /// Makes one invocation, unless there have been enough.
+    /// Makes one invocation. Returns `false` if there have been enough.
     async fn turn(&self, until: usize) -> bool {
         let (number, kind, mut client) = {
             let state = &mut *self.state();
@@ -189,11 +191,11 @@ impl Load {
         true
     }
 
-    /// Prints the figures, and tells whether all that must be nought is.
+    /// Prints the results, and returns whether there were no errors and no leaks.
     fn report(&self, early: &Usage, late: &Usage, concurrency: usize) -> bool {
         let state = &mut *self.state();
         let (invocations, tally) = (state.begun, &mut state.tally);
-        // Each other request takes a known number of calls, so what is left over went to the refused.
+        // The number of calls for the other requests is known, so surplus calls were for rejected ones.
         let surplus = self.cognito.calls(Operation::ChangePassword).abs_diff(tally.expected_calls);
         tally.latencies.sort_unstable();
         let latency = |percent| {
@@ -206,13 +208,13 @@ impl Load {
             ("answers crossed", tally.crossed),
             ("wrong statuses", tally.wrong_statuses),
             ("wrong passwords in force", tally.wrong_passwords),
-            ("calls for refused requests", surplus),
+            ("calls for rejected requests", surplus),
         ];
         println!("{:<28}{invocations}, {concurrency} at once", "invocations");
         for (name, count) in noughts {
             println!("{name:<28}{count}");
         }
-        println!("{:<28}{}", "refused before Cognito", tally.refused);
+        println!("{:<28}{}", "rejected before Cognito", tally.refused);
         println!("{:<28}{}", "connections to Cognito", self.cognito.connections());
         let [p50, p99, max] = [50, 99, 100].map(latency);
         println!("{:<28}{p50:.1?} / {p99:.1?} / {max:.1?}", "latency p50 / p99 / max");
@@ -223,8 +225,9 @@ impl Load {
             early.rss_kib,
             late.rss_kib
         );
-        println!("{:<28}{} / {}", "descriptors, likewise", early.descriptors, late.descriptors);
-        // Invocations at once may hold a connection to Cognito each; how many do is chance.
+        let descriptors = format!("descriptors at {WARM} / end");
+        println!("{descriptors:<28}{} / {}", early.descriptors, late.descriptors);
+        // Each concurrent invocation may hold a connection to Cognito. Their number is random.
         let leaks = late.descriptors >= early.descriptors + concurrency;
         noughts.iter().all(|(_, count)| *count == 0) && growth <= MAX_GROWTH && !leaks
     }
@@ -244,12 +247,12 @@ impl Tally {
         let answer: Value = serde_json::from_slice(bytes).unwrap_or_default();
         let problem = answer["body"].as_str().unwrap_or_default();
         let problem: Value = serde_json::from_str(problem).unwrap_or_default();
-        // A success holds no id; whether it was this client's shows in the password in force.
+        // A success contains no id, but a crossed one leaves a wrong password in force.
         self.crossed += usize::from(outcome.status >= 400 && problem["requestId"] != id);
         if answer["statusCode"] != outcome.status {
             self.wrong_statuses += 1;
             if self.wrong_statuses <= SHOWN {
-                eprintln!("{kind:?} should be {}: {answer}", outcome.status);
+                eprintln!("{kind:?} should return {}: {answer}", outcome.status);
             }
         }
     }
@@ -286,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_crossed_or_wrong_is_counted() {
+    fn lost_and_crossed_answers_and_wrong_statuses_are_counted() {
         assert_eq!(tally(Some(problem(422, "mine"))), [0, 0, 0]);
         assert_eq!(tally(None), [1, 0, 0]);
         assert_eq!(tally(Some(problem(422, "another's"))), [0, 1, 0]);

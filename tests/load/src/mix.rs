@@ -1,4 +1,4 @@
-//! What is asked of the function, how often, and what has to come of it.
+//! The mix of requests, and the expected outcome of each kind.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use fake_cognito::{FakeCognito, Fault, Operation, User};
 use serde_json::{Value, json};
 
-/// Either may follow the other by the built-in policy.
+/// The built-in policy allows a change from either one to the other.
 const PASSWORDS: [&str; 2] = ["Correct-Horse-7-Battery", "Wrong-Cow-8-Generator"];
 
 static EVENT: LazyLock<Value> = LazyLock::new(|| {
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
     DroppedAfter,
 }
 
-/// Of a hundred requests, how many are of each kind.
+/// The percentage of each kind of request.
 const MIX: [(u32, Kind); 13] = [
     (57, Kind::Change),
     (12, Kind::WeakPassword),
@@ -49,10 +49,10 @@ const MIX: [(u32, Kind); 13] = [
     (1, Kind::DroppedAfter),
 ];
 
-/// What has to come of a request.
+/// The expected outcome of a request.
 pub(crate) struct Outcome {
     pub(crate) status: u64,
-    /// How many `ChangePassword` calls it takes: one more where the first leaves a doubt.
+    /// The number of `ChangePassword` calls, including those that settle an unknown outcome.
     pub(crate) calls: usize,
     pub(crate) changes_password: bool,
 }
@@ -78,7 +78,7 @@ impl Kind {
             Self::BrokenJson | Self::UnknownField => (400, 0, false),
             Self::ReadPolicy => (200, 0, false),
             Self::Throttled => (429, 1, false),
-            // The second request makes the change, or finds it made, which a probe confirms.
+            // The second call makes the change. If the first one already did, a third call confirms it.
             Self::CognitoFails | Self::DroppedBefore => (204, 2, true),
             Self::DroppedAfter => (204, 3, true),
         };
@@ -96,13 +96,13 @@ impl Kind {
     }
 }
 
-/// A user of the pool, who has one request under way at most.
+/// A user of the pool with at most one pending request.
 pub(crate) struct Client {
     name: String,
     token: String,
     expired_token: String,
     id_token: String,
-    /// Which of [`PASSWORDS`] is in force.
+    /// The index in [`PASSWORDS`] of the current password.
     current: usize,
 }
 
@@ -119,7 +119,7 @@ impl Client {
         }
     }
 
-    /// The event of a request, for which Cognito is to fail where the kind says so.
+    /// Returns the event of a request, and sets a fault in Cognito if the kind has one.
     pub(crate) fn event(&self, kind: Kind, cognito: &FakeCognito) -> String {
         if let Some(fault) = kind.fault() {
             cognito.fail_next_about(Operation::ChangePassword, &self.token, fault);
@@ -162,7 +162,7 @@ impl Client {
         event.to_string()
     }
 
-    /// Notes what has to be in force now, and tells whether it is.
+    /// Updates the expected password, and returns whether it is in force.
     pub(crate) fn settle(&mut self, kind: Kind, cognito: &FakeCognito) -> bool {
         if kind.outcome().changes_password {
             self.current = 1 - self.current;
@@ -171,5 +171,5 @@ impl Client {
     }
 }
 
-/// Far more than the fake's clock is moved on, in hours.
+/// Longer than the time by which the fake's clock advances during a run.
 pub(crate) const TOKEN_LIFETIME: Duration = Duration::from_hours(24 * 365 * 10);

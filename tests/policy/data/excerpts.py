@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the excerpts that README.md describes, out of unpacked wheels in the folder given.
+"""Generates the excerpts that README.md describes from the unpacked wheels in a folder.
 
     pip download --no-deps wordfreq==3.1.1 faker==40.63.0 dicewarepy==1.1.3 football-team-names-zh==0.1.0
     for wheel in *.whl; do unzip -q $wheel; done
@@ -32,14 +32,14 @@ def letters(word):
 
 
 def write(name, words, most):
-    """Writes a sample that does not depend on the order of the source."""
+    """Writes a random sample, which does not depend on the order of the source."""
     words = sorted(set(words))
     sample = random.Random(800_634).sample(words, min(most, len(words)))
     (HERE / "excerpts" / f"{name}.txt").write_text("".join(f"{word}\n" for word in sorted(sample)))
 
 
 def frequent(language):
-    """Words in order of frequency: wordfreq's file has them in buckets of a hundredth of a bel."""
+    """Returns the words by frequency. wordfreq's file groups them in buckets of a hundredth of a bel."""
     with gzip.open(SOURCE / f"wordfreq/data/small_{language}.msgpack.gz") as file:
         buckets = msgpack.load(file, raw=False)
     return [w for bucket in buckets if isinstance(bucket, list) for w in sorted(bucket)]
@@ -55,7 +55,7 @@ for language, locale in LOCALES.items():
 
     def names(kind):
         found = [n for a in dir(person) if re.fullmatch(kind, a) for n in getattr(person, a)]
-        # The names that are written most often: most of Faker's many are rare.
+        # Only the most frequent names, because most of Faker's names are rare.
         found = {n for n in found if letters(n) and 4 <= len(n) <= 12 and n.lower() in place}
         return sorted(found, key=lambda n: place[n.lower()])[:200]
 

@@ -1,4 +1,4 @@
-//! A stand-in for Lambda's Runtime API: hands out invocations, and takes answers back.
+//! A stand-in for Lambda's Runtime API: delivers invocations to a function and receives its responses.
 
 use std::collections::HashMap;
 use std::io;
@@ -30,12 +30,12 @@ pub struct RuntimeApi {
     accept: JoinHandle<()>,
 }
 
-/// What a function made of an event.
+/// A function's response to an event.
 #[derive(Debug)]
 pub struct Answer {
-    /// What was posted to `…/response`, or to `…/error`.
+    /// The body posted to `…/response`, or to `…/error`.
     pub result: Result<Bytes, Bytes>,
-    /// From the event's way out to the answer's way in.
+    /// The time between delivering the event and receiving the response.
     pub latency: Duration,
 }
 
@@ -54,14 +54,14 @@ struct Shared {
     time_limit: Duration,
 }
 
-/// How often the function has asked for an invocation, and when it last did.
+/// The number of requests for an invocation, and the time of the last one.
 #[derive(Debug, Clone, Copy)]
 struct Polls {
     count: usize,
     last: Instant,
 }
 
-/// An invocation that waits for its answer.
+/// An invocation that waits for its response.
 #[derive(Debug)]
 struct Open {
     handed_out: Option<Instant>,
@@ -69,7 +69,7 @@ struct Open {
 }
 
 impl RuntimeApi {
-    /// Starts on a free port, for a function with this timeout.
+    /// Starts the stand-in on a free port, for a function with this timeout.
     pub async fn start(time_limit: Duration) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?.to_string();
@@ -91,18 +91,18 @@ impl RuntimeApi {
         &self.address
     }
 
-    /// Waits until the function has asked for so many invocations, and tells when it did.
+    /// Waits until the function has requested this many invocations, and returns the time of the last
+    /// request.
     ///
-    /// The first time is the end of its start; each later one, the end of what it did for an
-    /// invocation.
+    /// The first request marks the end of the start-up, and each later one the end of an invocation.
     pub async fn polled(&self, times: usize) -> Instant {
         let mut polls = self.shared.polls.subscribe();
         let polls = polls.wait_for(|polls| polls.count >= times).await;
-        // The sender lives as long as this does.
+        // The sender lives as long as `self`.
         polls.map_or_else(|_| Instant::now(), |polls| polls.last)
     }
 
-    /// Has the function answer an event; none when no answer comes within the function's timeout.
+    /// Invokes the function with an event. Returns `None` if it does not respond within its timeout.
     pub async fn invoke(&self, id: &str, event: String) -> Option<Answer> {
         let (sender, answer) = oneshot::channel();
         self.shared.open().insert(id.to_owned(), Open { handed_out: None, answer: sender });
@@ -113,7 +113,7 @@ impl RuntimeApi {
         answer.ok()?.ok()
     }
 
-    /// How many answers came for an invocation that was not open: a second one, or nobody's.
+    /// The number of responses to invocations that were not open: second or unrequested ones.
     #[must_use]
     pub fn strays(&self) -> usize {
         self.shared.strays.load(Ordering::Relaxed)
@@ -142,7 +142,7 @@ impl Shared {
         let deadline = deadline.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
         let headers = [
             ("lambda-runtime-aws-request-id", id.clone()),
-            // Without it, AWS's own clients for Node.js and Python end with a segmentation fault.
+            // Without it, AWS's runtime clients for Node.js and Python crash with a segmentation fault.
             ("content-type", "application/json".into()),
             ("lambda-runtime-deadline-ms", deadline.to_string()),
             (
@@ -169,7 +169,7 @@ impl Shared {
             self.strays.fetch_add(1, Ordering::Relaxed);
             return empty(StatusCode::BAD_REQUEST);
         };
-        // Whoever has stopped waiting counts the answer as lost.
+        // If the receiver has stopped waiting, it counts the response as lost.
         let _ = answer.send(Answer { result, latency: start.elapsed() });
         empty(StatusCode::ACCEPTED)
     }
@@ -186,7 +186,7 @@ impl Shared {
             Some((id, "response")) => self.take(id, Ok(body)),
             Some((id, "error")) => self.take(id, Err(body)),
             _ => {
-                // `init/error`, after which the function's process ends.
+                // `init/error`, after which the function exits.
                 eprintln!("{path}: {}", String::from_utf8_lossy(&body));
                 empty(StatusCode::ACCEPTED)
             }
@@ -203,10 +203,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    // A packet held back would count as the function's latency.
+    // A delayed packet would count as latency of the function.
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| shared.respond(request));
-    // How the connection ends does not matter: an answer that did not come is counted as lost.
+    // Connection errors are ignored: a missing response is counted as lost.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -221,7 +221,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_second_answer_to_an_invocation_is_counted_as_a_stray() {
+    async fn a_second_response_to_an_invocation_is_counted_as_a_stray() {
         let api = RuntimeApi::start(Duration::from_mins(1)).await.unwrap();
         let function = async {
             api.shared.next().await;
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_invocation_without_an_answer_ends_with_the_time_limit() {
+    async fn an_invocation_without_a_response_ends_at_the_time_limit() {
         let api = RuntimeApi::start(Duration::from_millis(1)).await.unwrap();
         assert!(api.invoke("1", "{}".into()).await.is_none());
     }

@@ -1,1 +1,1 @@
-//! Nothing but dependencies.
+//! Empty: this package exists only for its dependencies' features.

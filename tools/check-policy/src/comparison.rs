@@ -1,18 +1,18 @@
-//! The two policies compared, in both directions.
+//! Compares the policy with the pool's own, in both directions.
 
 use aws_sdk_cognitoidentityprovider::types::PasswordPolicyType;
 use change_password::policy::{COGNITO_MAX_LENGTH, CharacterClass, Policy, Rule, Rules};
 
-/// The user pool's own rules for passwords.
+/// The user pool's own password policy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PoolPolicy {
-    /// The shortest password, in characters.
+    /// The minimum length, in characters.
     pub(crate) min_length: usize,
     /// The required classes, in the order of [`CharacterClass::ALL`].
     pub(crate) required: [bool; 4],
-    /// How many earlier passwords the pool refuses; 0 if it keeps none.
+    /// The number of previous passwords that the pool rejects; 0 if it keeps no history.
     pub(crate) history: usize,
-    /// Whether the pool refuses a new password that is known from breaches.
+    /// Whether the pool rejects a new password that is known from breaches.
     pub(crate) refuses_breached: bool,
 }
 
@@ -34,27 +34,27 @@ impl From<&PasswordPolicyType> for PoolPolicy {
     }
 }
 
-/// What the policy allows and the pool refuses, a line each: users meet it after the policy let them
-/// pass.
+/// Lists where the pool is stricter than the policy. Cognito rejects such passwords after the policy
+/// accepts them.
 pub(crate) fn refused_by_pool(policy: &Policy, pool: &PoolPolicy) -> Vec<String> {
     each(policy, |rules| {
         let mut lines = Vec::new();
         if rules.min_length() < pool.min_length {
             let (ours, theirs) = (rules.min_length(), pool.min_length);
-            lines.push(format!("length.min is {ours}, and the pool's minimum length is {theirs}"));
+            lines.push(format!("length.min is {ours}, but the pool's minimum length is {theirs}"));
         }
         for (class, required) in CharacterClass::ALL.into_iter().zip(pool.required) {
             if required && !rules.always_requires(class) {
                 let name = name(class);
-                lines.push(format!("characters.{name} is 0, and the pool requires one"));
+                lines.push(format!("characters.{name} is 0, but the pool requires one"));
             }
         }
         lines
     })
 }
 
-/// What the pool allows and the policy refuses, a line each: so far does a change reach that goes round
-/// the function.
+/// Lists where the policy is stricter than the pool. A change that bypasses the function can set such
+/// passwords.
 pub(crate) fn allowed_by_pool(policy: &Policy, pool: &PoolPolicy) -> Vec<String> {
     each(policy, |rules| {
         let mut lines = Vec::new();
@@ -62,18 +62,18 @@ pub(crate) fn allowed_by_pool(policy: &Policy, pool: &PoolPolicy) -> Vec<String>
         for rule in rules.list() {
             match rule {
                 Rule::MinLength(ours) if pool.min_length < *ours => lines.push(format!(
-                    "the pool's minimum length is {}, and length.min is {ours}",
+                    "the pool's minimum length is {}, but length.min is {ours}",
                     pool.min_length
                 )),
                 Rule::MaxLength(ours) if *ours < COGNITO_MAX_LENGTH => lines.push(format!(
-                    "the pool's maximum length is {COGNITO_MAX_LENGTH}, and length.max is {ours}"
+                    "the pool's maximum length is {COGNITO_MAX_LENGTH}, but length.max is {ours}"
                 )),
                 Rule::Requires(class, ours) => {
                     let theirs = usize::from(pool.required[*class as usize]);
                     if theirs < *ours {
                         let name = name(*class);
                         lines.push(format!(
-                            "the pool requires {theirs} of {name}, and characters.{name} is {ours}"
+                            "the pool requires {theirs} of {name}, but characters.{name} is {ours}"
                         ));
                     }
                 }
@@ -81,11 +81,12 @@ pub(crate) fn allowed_by_pool(policy: &Policy, pool: &PoolPolicy) -> Vec<String>
                     let theirs = pool.required.into_iter().filter(|required| *required).count();
                     if theirs < *ours {
                         lines.push(format!(
-                            "the pool requires {theirs} classes, and characters.classes is {ours}"
+                            "the pool requires {theirs} classes, but characters.classes is {ours}"
                         ));
                     }
                 }
-                // Cognito refuses white space at either end, and with a history the current password.
+                // Cognito itself rejects white space at either end and, with a history, the current
+                // password.
                 Rule::MinLength(_) | Rule::MaxLength(_) | Rule::NoEdgeSpace => {}
                 Rule::DiffersFromPrevious(1) if pool.history > 0 => {}
                 Rule::NotBreached if pool.refuses_breached => {}
@@ -99,7 +100,7 @@ pub(crate) fn allowed_by_pool(policy: &Policy, pool: &PoolPolicy) -> Vec<String>
     })
 }
 
-/// The lines for everybody, then those that a group adds, with its name.
+/// Returns the lines for everybody, then those that each group adds, with its name.
 fn each(policy: &Policy, compare: impl Fn(&Rules) -> Vec<String>) -> Vec<String> {
     let mut lines = compare(policy.base());
     let everybody = lines.clone();
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_pool_refuses_and_the_policy_allows_is_named() {
+    fn each_way_in_which_the_pool_is_stricter_is_listed() {
         let pool = PoolPolicy {
             min_length: 12,
             required: [true, false, false, true],
@@ -136,19 +137,19 @@ mod tests {
         };
         let refused = |text: &str| refused_by_pool(&policy(text), &pool);
         assert_eq!(refused("[length]\nmin = 12\n[characters]\nlowercase = 1\nsymbol = 2"), [""; 0]);
-        // Three classes of four may leave out any one of them.
+        // A password with three of the four classes may lack any one of them.
         assert_eq!(
             refused("[length]\nmin = 11\n[characters]\nlowercase = 1\nclasses = 3"),
             [
-                "length.min is 11, and the pool's minimum length is 12",
-                "characters.symbol is 0, and the pool requires one"
+                "length.min is 11, but the pool's minimum length is 12",
+                "characters.symbol is 0, but the pool requires one"
             ]
         );
         assert_eq!(refused("[length]\nmin = 12\n[characters]\nclasses = 4"), [""; 0]);
     }
 
     #[test]
-    fn what_the_pool_allows_and_the_policy_refuses_is_named() {
+    fn each_way_in_which_the_policy_is_stricter_is_listed() {
         let pool = PoolPolicy {
             min_length: 8,
             required: [true, true, true, false],
@@ -172,11 +173,11 @@ mod tests {
         assert_eq!(
             allowed_by_pool(&policy(text), &pool),
             [
-                "the pool's minimum length is 8, and length.min is 12",
-                "the pool's maximum length is 256, and length.max is 100",
-                "the pool requires 1 of digit, and characters.digit is 2",
-                "the pool requires 0 of symbol, and characters.symbol is 1",
-                "the pool requires 3 classes, and characters.classes is 4",
+                "the pool's minimum length is 8, but length.min is 12",
+                "the pool's maximum length is 256, but length.max is 100",
+                "the pool requires 1 of digit, but characters.digit is 2",
+                "the pool requires 0 of symbol, but characters.symbol is 1",
+                "the pool requires 3 classes, but characters.classes is 4",
                 "the pool does not check hard_to_type, common_password, same_as_previous, breached_password",
             ]
         );
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_that_requires_the_same_allows_only_what_no_pool_can_refuse() {
+    fn for_a_pool_with_the_same_rules_only_rules_that_no_pool_has_are_listed() {
         let pool =
             PoolPolicy { min_length: 8, required: [true; 4], history: 1, ..PoolPolicy::default() };
         assert_eq!(
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_adds_only_lines_of_its_own() {
+    fn a_group_adds_only_lines_that_the_base_does_not_have() {
         let pool = PoolPolicy { min_length: 8, ..PoolPolicy::default() };
         let text = "
             [length]
@@ -209,9 +210,9 @@ mod tests {
         assert_eq!(
             allowed_by_pool(&policy(text), &pool),
             [
-                "the pool's minimum length is 8, and length.min is 10",
+                "the pool's minimum length is 8, but length.min is 10",
                 "the pool does not check hard_to_type, common_password",
-                "group staff: the pool's minimum length is 8, and length.min is 16",
+                "group staff: the pool's minimum length is 8, but length.min is 16",
             ]
         );
     }

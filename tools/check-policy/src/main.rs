@@ -1,4 +1,4 @@
-//! Compares the password policy with a user pool, before a user or an attacker finds the difference.
+//! Compares the password policy with the settings of a user pool.
 //!
 //! ```sh
 //! cargo run --package check-policy -- eu-west-1_Ab12Cd34E
@@ -7,19 +7,19 @@
 //! ```
 //!
 //! The policy is the one that the function would use with the same `PASSWORD_POLICY` or
-//! `PASSWORD_POLICY_FILE`, or else the built-in one. The pool is read with the operator's
-//! credentials, which the function itself never has:
+//! `PASSWORD_POLICY_FILE`, or else the built-in one. The program reads the pool with the
+//! operator's credentials, with permissions that the function does not need:
 //!
 //! - `cognito-idp:DescribeUserPool` is required.
-//! - `cognito-idp:ListUserPoolClients` and `cognito-idp:DescribeUserPoolClient`,
-//!   `cognito-idp:DescribeRiskConfiguration`, and `wafv2:GetWebACLForResource` with
-//!   `cognito-idp:GetWebACLForResource` and `wafv2:GetRuleGroup` are for one part of the report each.
-//!   A part whose permission is missing is listed as not checked.
+//! - Three parts of the report are optional. They need `cognito-idp:ListUserPoolClients` and
+//!   `cognito-idp:DescribeUserPoolClient`; `cognito-idp:DescribeRiskConfiguration`; and
+//!   `wafv2:GetWebACLForResource`, `cognito-idp:GetWebACLForResource` and `wafv2:GetRuleGroup`. The
+//!   report lists a part whose permission is missing as not checked.
 //!
-//! It exits with 1 where Cognito would refuse what the policy allows, and with 2 where it cannot tell.
-//! What Cognito allows and the policy refuses does not change the status: Cognito has fewer rules, so
-//! there is always something. `--lint` reads the policy alone, without AWS, and exits with 1 if the
-//! function would not start with it.
+//! The exit status is 1 if Cognito would reject a password that the policy accepts, and 2 if the
+//! comparison fails. Passwords that Cognito accepts and the policy rejects do not affect the status:
+//! Cognito has fewer rules, so there always are some. `--lint` checks the policy alone, without AWS,
+//! and exits with 1 if the function would not start with it.
 
 mod comparison;
 mod pool;
@@ -37,12 +37,12 @@ use report::Report;
 
 const USAGE: &str = "Usage: check-policy [--json] USER_POOL_ID, or check-policy [--json] --lint";
 
-/// What the command line asks for.
+/// The task that the command line requests.
 #[derive(Debug, PartialEq, Eq)]
 enum Task {
-    /// To compare the policy with the user pool of this id.
+    /// Compare the policy with the user pool of this id.
     Compare(String),
-    /// To read the policy alone.
+    /// Check the policy alone.
     Lint,
 }
 
@@ -98,7 +98,7 @@ fn lint(policy: Result<Policy, ConfigError>, is_json: bool) -> ExitCode {
                 .map(|(name, rules)| (name, codes(rules)))
                 .collect();
             let lines = codes.iter().map(|(name, codes)| format!("{name}: {}", codes.join(", ")));
-            let lines = std::iter::once("The policy is sound.".to_owned()).chain(lines);
+            let lines = std::iter::once("The policy is valid.".to_owned()).chain(lines);
             let rules: serde_json::Map<_, _> =
                 codes.iter().map(|(name, codes)| ((*name).to_owned(), json!(codes))).collect();
             (lines.collect::<Vec<_>>().join("\n"), json!({ "rules": rules, "fault": null }), 0)
@@ -114,7 +114,7 @@ fn lint(policy: Result<Policy, ConfigError>, is_json: bool) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// The codes of the rules that are on.
+/// The codes of the active rules.
 fn codes(rules: &Rules) -> Vec<&'static str> {
     rules.list().iter().map(Rule::code).collect()
 }
@@ -124,7 +124,7 @@ fn cannot_tell(error: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// An error's text with those of its causes.
+/// The text of an error, followed by those of its causes.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_names_a_pool_or_asks_for_a_lint() {
+    fn a_command_line_with_either_a_pool_or_lint_is_valid() {
         let compare = || Task::Compare("eu-west-1_Ab12".to_owned());
         for (line, expected) in [
             ("eu-west-1_Ab12", Some((compare(), false))),

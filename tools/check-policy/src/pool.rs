@@ -18,35 +18,35 @@ use serde::Serialize;
 use crate::comparison::PoolPolicy;
 use crate::web_acl::{self, DirectChanges, RuleGroups};
 
-/// The longest wait for a connection; an operator's network may be slower than Lambda's.
+/// The connect timeout. An operator's network may be slower than Lambda's.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The scope without which a token changes no password.
+/// The scope that a token needs to change a password.
 const SCOPE: &str = "aws.cognito.signin.user.admin";
 
-/// Why something was not read, for the operator.
+/// The reason why something could not be read, for the operator.
 pub(crate) type Reason = String;
 
-/// A user pool as far as it decides which passwords there are, and who can set them.
+/// The settings of a user pool that affect passwords and who can change them.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) policy: PoolPolicy,
-    /// Whether Cognito makes the user names, which are then UUIDs.
+    /// Whether Cognito generates the user names, as UUIDs.
     pub(crate) has_uuid_names: bool,
     pub(crate) breached_passwords: Result<BreachedPasswords, Reason>,
     pub(crate) clients: Result<Vec<Client>, Reason>,
     pub(crate) direct_changes: Result<DirectChanges, Reason>,
 }
 
-/// What the pool's check for compromised credentials does with a new password.
+/// The effect of the pool's check for compromised credentials on a new password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum BreachedPasswords {
     /// The pool has no threat protection.
     NotChecked,
-    /// Threat protection only watches, or does not block password changes.
+    /// Threat protection only records events, or does not block password changes.
     NotRefused,
-    /// They are refused.
+    /// The pool rejects breached passwords.
     Refused,
 }
 
@@ -56,13 +56,13 @@ pub(crate) enum BreachedPasswords {
 pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) name: String,
-    /// What gives its users tokens that can change their passwords: a sign-in flow of the API, or the
-    /// scope. Empty if nothing does.
+    /// The sign-in flows of the API, and the scope, that give its users tokens that can change their
+    /// passwords. Empty if there are none.
     pub(crate) changes_passwords_by: Vec<String>,
 }
 
 impl Pool {
-    /// Reads everything; only the pool's password policy must be there.
+    /// Reads all settings. Fails only if the pool's password policy cannot be read.
     pub(crate) async fn read(id: &UserPoolId) -> Result<Self, Reason> {
         let sdk = sdk_config(id.region()).await;
         let cognito = Cognito { client: aws_sdk_cognitoidentityprovider::Client::new(&sdk), id };
@@ -102,7 +102,7 @@ impl Cognito<'_> {
     async fn pool(&self) -> Result<UserPoolType, Reason> {
         let request = self.client.describe_user_pool().user_pool_id(self.id.as_str());
         let pool = request.send().await.map_err(reason("DescribeUserPool"))?.user_pool;
-        pool.ok_or_else(|| "DescribeUserPool: no user pool in the answer".to_owned())
+        pool.ok_or_else(|| "DescribeUserPool: no user pool in the response".to_owned())
     }
 
     async fn breached_passwords(&self, pool: &UserPoolType) -> Result<BreachedPasswords, Reason> {
@@ -136,7 +136,8 @@ impl Cognito<'_> {
     }
 }
 
-/// Whether a pool that enforces this refuses a breached password at a change. No filter is every event.
+/// Returns whether a pool that enforces this configuration rejects breached passwords in changes. An
+/// empty filter means every event.
 fn refuses_breached(risk: &RiskConfigurationType) -> bool {
     let Some(breached) = risk.compromised_credentials_risk_configuration() else { return false };
     let events = breached.event_filter();
@@ -161,7 +162,8 @@ async fn direct_changes(sdk: &SdkConfig, pool_arn: &str) -> Result<DirectChanges
     Ok(web_acl::direct_changes(&acl, &groups))
 }
 
-/// Tells an operator what failed: the operation and, as a rule, a permission.
+/// Formats an error for the operator: the operation, and the error's code and message. Usually a
+/// permission is missing.
 fn reason<E>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> Reason
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -175,7 +177,8 @@ where
 impl From<&UserPoolClientType> for Client {
     fn from(client: &UserPoolClientType) -> Self {
         let flows = client.explicit_auth_flows();
-        // Tokens of the API always have the scope. Without any flow set, Cognito allows these two.
+        // Tokens from the API's sign-in flows always have the scope. If no flow is set, Cognito allows
+        // these two.
         let mut ways: Vec<String> = match flows {
             [] => vec!["ALLOW_USER_SRP_AUTH".to_owned(), "ALLOW_CUSTOM_AUTH".to_owned()],
             _ => flows.iter().map(|flow| flow.as_str().to_owned()).collect(),
@@ -199,8 +202,8 @@ impl Display for BreachedPasswords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotChecked => "not checked: the pool has no threat protection",
-            Self::NotRefused => "not refused: threat protection does not block password changes",
-            Self::Refused => "refused",
+            Self::NotRefused => "not rejected: threat protection does not block password changes",
+            Self::Refused => "rejected",
         })
     }
 }
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_with_a_sign_in_flow_of_the_api_changes_passwords() {
+    fn a_client_with_a_sign_in_flow_of_the_api_can_change_passwords() {
         let flows = [
             ExplicitAuthFlowsType::AllowUserPasswordAuth,
             ExplicitAuthFlowsType::AllowRefreshTokenAuth,
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_of_managed_login_changes_passwords_with_the_scope_alone() {
+    fn a_client_of_managed_login_can_change_passwords_only_with_the_scope() {
         let client = |flow: OAuthFlowType, scope: &str| {
             UserPoolClientType::builder()
                 .explicit_auth_flows(ExplicitAuthFlowsType::AllowRefreshTokenAuth)
@@ -242,12 +245,12 @@ mod tests {
         };
         assert_eq!(ways(&client(OAuthFlowType::Code, SCOPE)), [SCOPE]);
         assert_eq!(ways(&client(OAuthFlowType::Code, "email")), [""; 0]);
-        // Its tokens are a machine's.
+        // Tokens of this flow belong to no user.
         assert_eq!(ways(&client(OAuthFlowType::ClientCredentials, SCOPE)), [""; 0]);
     }
 
     #[test]
-    fn breached_passwords_are_refused_where_changes_are_blocked() {
+    fn breached_passwords_are_rejected_only_if_the_action_is_block_and_the_event_is_included() {
         use CompromisedCredentialsEventActionType::{Block, NoAction};
         let risk = |action, events: &[EventFilterType]| {
             let actions = CompromisedCredentialsActionsType::builder().event_action(action);

@@ -1,4 +1,4 @@
-//! What was found, as text for a person and as JSON for a program.
+//! The report, as text for operators and as JSON for programs.
 
 use std::fmt::{self, Display};
 
@@ -9,25 +9,25 @@ use crate::comparison::{allowed_by_pool, refused_by_pool};
 use crate::pool::{BreachedPasswords, Client, Pool};
 use crate::web_acl::DirectChanges;
 
-/// Everything about one pool and the policy.
+/// The result of comparing the policy with a pool.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    /// What the policy allows and the pool refuses.
+    /// Where the pool is stricter than the policy.
     pub(crate) refused_by_pool: Vec<String>,
-    /// What the pool allows and the policy refuses.
+    /// Where the policy is stricter than the pool.
     allowed_by_pool: Vec<String>,
-    /// What happens to a change that goes round the function; none if it was not read.
+    /// Whether the pool's web ACL blocks direct `ChangePassword` calls; `None` if it was not read.
     direct_changes: Option<DirectChanges>,
-    /// The pool's app clients; none if they were not read.
+    /// The pool's app clients; `None` if they were not read.
     clients: Option<Vec<Client>>,
-    /// How many earlier passwords the pool refuses.
+    /// The number of previous passwords that the pool rejects.
     password_history: usize,
-    /// What the pool does with a new password that is known from breaches; none if it was not read.
+    /// Whether the pool rejects a new password that is known from breaches; `None` if it was not read.
     breached_passwords: Option<BreachedPasswords>,
-    /// Whether the policy relies on user names that are UUIDs, which it passes over.
+    /// Whether the policy relies on user names but they are UUIDs, which it ignores.
     relies_on_uuid_names: bool,
-    /// What was not read, and why.
+    /// The parts that could not be read, with the reasons.
     not_checked: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-/// What was read, or a line that tells why not.
+/// Returns the value, or adds the reason why it could not be read to `not_checked`.
 fn read<T>(result: Result<T, String>, not_checked: &mut Vec<String>) -> Option<T> {
     result.map_err(|reason| not_checked.push(reason)).ok()
 }
@@ -61,19 +61,20 @@ fn read<T>(result: Result<T, String>, not_checked: &mut Vec<String>) -> Option<T
 impl Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.refused_by_pool.is_empty() {
-            writeln!(f, "Cognito allows all that the policy allows.")?;
+            writeln!(f, "Cognito accepts every password that the policy accepts.")?;
         } else {
-            list(f, "Cognito refuses what the policy allows:", &self.refused_by_pool)?;
+            let title = "Cognito rejects passwords that the policy accepts:";
+            list(f, title, &self.refused_by_pool)?;
         }
         if self.allowed_by_pool.is_empty() {
-            writeln!(f, "The policy allows all that Cognito allows.")?;
+            writeln!(f, "The policy accepts every password that Cognito accepts.")?;
         } else {
-            let title = "Cognito allows, past the function and after a forgotten password, what the \
-                         policy refuses:";
+            let title = "Cognito accepts passwords that the policy rejects, in direct calls and when a \
+                         user resets a forgotten password:";
             list(f, title, &self.allowed_by_pool)?;
         }
         if let Some(direct_changes) = &self.direct_changes {
-            writeln!(f, "Changes past the function: {direct_changes}.")?;
+            writeln!(f, "Direct ChangePassword calls: {direct_changes}.")?;
         }
         if let Some(clients) = &self.clients {
             let lines: Vec<_> = clients.iter().map(Client::to_string).collect();
@@ -89,8 +90,8 @@ impl Display for Report {
         if self.relies_on_uuid_names {
             writeln!(
                 f,
-                "words.personal has \"username\", and the pool's user names are UUIDs, which are \
-                 passed over: add \"email\" or another attribute."
+                "words.personal contains \"username\", but the pool's user names are UUIDs, which the \
+                 policy ignores. Add \"email\" or another attribute."
             )?;
         }
         if !self.not_checked.is_empty() {
@@ -109,11 +110,11 @@ impl Display for DirectChanges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blocked(by) => write!(f, "blocked by {by}"),
-            Self::Counted(by) => write!(f, "counted by {by}, not blocked"),
+            Self::Counted(by) => write!(f, "counted by {by}, but not blocked"),
             Self::Unclear(by) => {
-                write!(f, "perhaps blocked: {by} looks at more than the operation")
+                write!(f, "unclear; {by} has conditions besides the operation")
             }
-            Self::Open(by) => write!(f, "not blocked; {by} lets them through"),
+            Self::Open(by) => write!(f, "not blocked; {by} allows them"),
             Self::NoWebAcl => write!(f, "not blocked; the pool has no web ACL"),
         }
     }
@@ -123,8 +124,10 @@ impl Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, name, changes_passwords_by } = self;
         match &changes_passwords_by[..] {
-            [] => write!(f, "{id} ({name}) gives no token that changes a password"),
-            ways => write!(f, "{id} ({name}) changes passwords: {}", ways.join(", ")),
+            [] => write!(f, "{id} ({name}): its tokens cannot change passwords"),
+            ways => {
+                write!(f, "{id} ({name}): its tokens can change passwords ({})", ways.join(", "))
+            }
         }
     }
 }
@@ -153,25 +156,25 @@ mod tests {
     }
 
     #[test]
-    fn the_text_names_both_directions_and_the_way_round() {
+    fn the_text_lists_differences_in_both_directions_direct_calls_and_clients() {
         let policy = policy("[length]\nmin = 6\n[characters]\nclasses = 4\n[words]\ncommon = true");
         assert_eq!(
             Report::new(&policy, pool()).to_string(),
-            "Cognito refuses what the policy allows:\n\
-             - length.min is 6, and the pool's minimum length is 8\n\
-             Cognito allows, past the function and after a forgotten password, what the policy \
-             refuses:\n\
+            "Cognito rejects passwords that the policy accepts:\n\
+             - length.min is 6, but the pool's minimum length is 8\n\
+             Cognito accepts passwords that the policy rejects, in direct calls and when a user resets \
+             a forgotten password:\n\
              - the pool does not check hard_to_type, common_password\n\
-             Changes past the function: not blocked; the pool has no web ACL.\n\
+             Direct ChangePassword calls: not blocked; the pool has no web ACL.\n\
              App clients:\n\
-             - 1example (app) changes passwords: ALLOW_USER_SRP_AUTH\n\
+             - 1example (app): its tokens can change passwords (ALLOW_USER_SRP_AUTH)\n\
              Password history: none.\n\
              Breached passwords: not checked: the pool has no threat protection.\n"
         );
     }
 
     #[test]
-    fn what_could_not_be_read_is_named_and_null_in_json() {
+    fn a_part_that_could_not_be_read_is_listed_in_the_text_and_null_in_json() {
         let reason = "GetWebACLForResource: AccessDeniedException: no".to_owned();
         let pool = Pool { direct_changes: Err(reason.clone()), ..pool() };
         let report = Report::new(&policy("profile = \"cognito-default\""), pool);
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_relies_on_user_names_is_warned_of_uuids() {
+    fn the_report_warns_if_the_policy_relies_on_user_names_that_are_uuids() {
         for (text, has_uuid_names, expected) in [
             ("[length]\nmin = 8\n[words]\npersonal = [\"username\"]", true, true),
             ("[length]\nmin = 8\n[words]\npersonal = [\"username\"]", false, false),
@@ -196,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn json_names_what_happens_to_a_change_past_the_function() {
+    fn json_contains_the_state_of_direct_changes() {
         for (found, expected) in [
             (DirectChanges::NoWebAcl, serde_json::json!({ "state": "noWebAcl" })),
             (

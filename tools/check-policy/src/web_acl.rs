@@ -1,7 +1,7 @@
-//! What a web ACL of the user pool does with a `ChangePassword` that goes round the function.
+//! Evaluates the user pool's web ACL for direct `ChangePassword` calls, which bypass the function.
 //!
-//! The rules are evaluated for a request of that operation from an address that is in no set. What such
-//! a request has besides is not known, so a statement about it is neither true nor false.
+//! The rules are evaluated for a request with that operation from an address that is in no IP set. All
+//! other properties of the request are unknown, so statements about them are neither true nor false.
 
 use std::collections::HashMap;
 
@@ -11,31 +11,31 @@ use aws_sdk_wafv2::types::{
 };
 use serde::Serialize;
 
-/// The header in which Cognito tells AWS WAF the operation.
+/// The header that Cognito adds for AWS WAF, with the operation.
 ///
 /// Source: Amazon Cognito developer guide, "Associate an AWS WAF web ACL with a user pool".
 const OPERATION_HEADER: &str = "x-amzn-cognito-operation-name";
 
-/// The value of that header at a change.
+/// The value of that header in a change.
 const OPERATION: &str = "ChangePassword";
 
-/// The header in which a client tells Cognito the operation.
+/// The header in which a client sends the operation.
 const TARGET_HEADER: &str = "x-amz-target";
 
-/// The value of that header at a change.
+/// The value of that header in a change.
 const TARGET: &str = "AWSCognitoIdentityProviderService.ChangePassword";
 
-/// What happens to a change that goes round the function.
+/// The effect of the pool's web ACL on a direct change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "state", content = "by")]
 pub(crate) enum DirectChanges {
     /// The named rule blocks it.
     Blocked(String),
-    /// The named rule counts it, and nothing blocks it.
+    /// The named rule counts it, and no rule blocks it.
     Counted(String),
-    /// The named rule may block or allow it: it also looks at something that is not known here.
+    /// The named rule may block or allow it, depending on unknown properties of the request.
     Unclear(String),
-    /// No rule of this web ACL is about it.
+    /// The named rule allows it, or no rule of the named web ACL matches it.
     Open(String),
     /// The pool has no web ACL.
     NoWebAcl,
@@ -50,7 +50,7 @@ pub(crate) fn rule_groups(acl: &WebAcl) -> impl Iterator<Item = &str> {
     references.map(RuleGroupReferenceStatement::arn)
 }
 
-/// What the web ACL does with a change that goes round the function.
+/// Evaluates a web ACL for a direct change.
 pub(crate) fn direct_changes(acl: &WebAcl, groups: &RuleGroups) -> DirectChanges {
     let mut seen = Seen::default();
     for rule in in_order(acl.rules()) {
@@ -74,7 +74,7 @@ pub(crate) fn direct_changes(acl: &WebAcl, groups: &RuleGroups) -> DirectChanges
     seen.not_blocked(acl.name())
 }
 
-/// The first rules that matched, or may match, without ending the evaluation.
+/// The first rules that match, or may match, without ending the evaluation.
 #[derive(Default)]
 struct Seen {
     counted: Option<String>,
@@ -83,9 +83,10 @@ struct Seen {
 }
 
 impl Seen {
-    /// Evaluates one rule; no action is to count. Returns the result if the rule ends the evaluation.
+    /// Evaluates one rule. `None` as its action means count. Returns the result if the rule ends the
+    /// evaluation.
     fn rule(&mut self, rule: &Rule, action: Option<&RuleAction>) -> Option<DirectChanges> {
-        // A caller of the API cannot solve a CAPTCHA: Cognito answers both as it answers a block.
+        // An API client cannot solve a CAPTCHA, so Cognito treats it like a block.
         let blocks = action.is_some_and(|it| it.block().is_some() || it.captcha().is_some());
         let allows = action.is_some_and(|it| it.allow().is_some());
         let name = rule.name();
@@ -116,7 +117,7 @@ impl Seen {
     }
 }
 
-/// Whether a statement is true of every such request.
+/// Whether a statement is true for all direct changes, for none, or depends on unknown properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Truth {
     False,
@@ -144,7 +145,8 @@ fn truth(statement: &Statement) -> Truth {
     let Some(text) = statement.byte_match_statement() else { return Truth::Unknown };
     match header(text) {
         Some(name) if name.eq_ignore_ascii_case(OPERATION_HEADER) => matches(text, OPERATION),
-        // Whether AWS WAF sees this one is not known, so it can only fail to match for sure.
+        // It is unknown whether AWS WAF sees this header, so a match is uncertain and only a mismatch
+        // is certain.
         Some(name) if name.eq_ignore_ascii_case(TARGET_HEADER) => {
             matches(text, TARGET).min(Truth::Unknown)
         }
@@ -152,7 +154,8 @@ fn truth(statement: &Statement) -> Truth {
     }
 }
 
-/// Compares a header's value as AWS WAF does, as far as its transformations are known here.
+/// Compares a header's value like AWS WAF does. Returns unknown for any other transformation or
+/// constraint than those below.
 fn matches(text: &ByteMatchStatement, value: &str) -> Truth {
     let mut value = value.to_owned();
     for transformation in text.text_transformations() {
@@ -175,7 +178,7 @@ fn matches(text: &ByteMatchStatement, value: &str) -> Truth {
     if found { Truth::True } else { Truth::False }
 }
 
-/// Whether a statement is about this operation at all, so that doubts about it matter.
+/// Returns whether a statement mentions the operation, so that its unknown result matters.
 fn names_operation(statement: &Statement) -> bool {
     format!("{statement:?}").contains(OPERATION_HEADER)
 }
@@ -188,7 +191,7 @@ fn group(rule: &Rule) -> Option<&RuleGroupReferenceStatement> {
     rule.statement()?.rule_group_reference_statement()
 }
 
-/// The action of a rule in a group, unless the web ACL has another one for it.
+/// The action of a rule in a group, or the web ACL's override. `None` means count.
 fn action_in_group<'a>(
     rule: &'a Rule,
     group: &'a RuleGroupReferenceStatement,
@@ -288,14 +291,14 @@ mod tests {
         assert_eq!(&direct_changes(&acl(rules), &RuleGroups::new()), expected);
     }
 
-    /// The statement of template.yaml.
+    /// The statement of the rule in template.yaml.
     fn from_elsewhere() -> Statement {
         let target = text(TARGET_HEADER, TARGET, TextTransformationType::None);
         and([or([operation(OPERATION), target]), not(from_set())])
     }
 
     #[test]
-    fn a_rule_for_the_operation_from_elsewhere_blocks_or_counts() {
+    fn a_rule_for_the_operation_from_other_addresses_blocks_or_counts() {
         let blocked = DirectChanges::Blocked("r".into());
         assert_found(vec![rule("r", 0, from_elsewhere(), block())], &blocked);
         let counted = DirectChanges::Counted("r".into());
@@ -303,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_in_lower_case_matches_where_the_rule_lowers_it() {
+    fn a_lower_case_text_matches_if_the_rule_transforms_to_lower_case() {
         let lowered = |wanted| text(OPERATION_HEADER, wanted, TextTransformationType::Lowercase);
         let blocked = DirectChanges::Blocked("r".into());
         assert_found(vec![rule("r", 0, lowered("changepassword"), block())], &blocked);
@@ -312,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_about_other_operations_or_addresses_leave_the_change_open() {
+    fn rules_for_other_operations_or_addresses_do_not_block_the_change() {
         let open = DirectChanges::Open("acl".into());
         assert_found(vec![], &open);
         assert_found(vec![rule("r", 0, operation("SignUp"), block())], &open);
@@ -324,14 +327,14 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_looks_at_more_than_the_operation_is_unclear() {
+    fn a_rule_with_conditions_besides_the_operation_is_unclear() {
         let statement = and([operation(OPERATION), from_country()]);
         let unclear = DirectChanges::Unclear("r".into());
         assert_found(vec![rule("r", 0, statement, block())], &unclear);
     }
 
     #[test]
-    fn an_earlier_rule_that_allows_the_operation_leaves_it_open() {
+    fn an_earlier_rule_that_allows_the_operation_makes_it_open() {
         let rules = vec![
             rule("block", 1, from_elsewhere(), block()),
             rule("allow", 0, operation(OPERATION), allow()),
@@ -358,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_of_a_group_count_unless_the_web_acl_overrides_them() {
+    fn the_rules_of_a_group_apply_unless_the_web_acl_overrides_them() {
         let groups = HashMap::from([(
             "arn:group".to_owned(),
             vec![rule("direct-change", 0, from_elsewhere(), block())],

@@ -1,4 +1,4 @@
-//! CORS, as the template has API Gateway do it where any origin is allowed.
+//! CORS, like API Gateway with the template's settings if any origin is allowed.
 
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -15,7 +15,8 @@ const ALLOW_HEADERS: &str = "authorization, content-type, if-none-match";
 const EXPOSE_HEADERS: &str = "etag, retry-after, www-authenticate";
 const MAX_AGE: &str = "3600";
 
-/// The answer to a preflight request, which the function never sees; none for other requests.
+/// Returns the response to a preflight request, which the function never receives; `None` for other
+/// requests.
 pub(crate) fn preflight(head: &Parts) -> Option<Response<Full<Bytes>>> {
     let asks = |name| head.headers.contains_key(name);
     if head.method != Method::OPTIONS || !asks(ORIGIN) || !asks(ACCESS_CONTROL_REQUEST_METHOD) {
@@ -32,7 +33,7 @@ pub(crate) fn preflight(head: &Parts) -> Option<Response<Full<Bytes>>> {
     Some(response)
 }
 
-/// Lets a page of another origin read the response to its request.
+/// Allows pages of other origins to read a response.
 pub(crate) fn allow(head: &Parts, response: &mut HeaderMap) {
     if head.headers.contains_key(ORIGIN) {
         response.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -54,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn the_settings_are_those_of_the_template() {
+    fn the_settings_equal_the_templates() {
         let template = include_str!("../../../../../template.yaml");
         for setting in [
             format!("AllowMethods: [{ALLOW_METHODS}]"),
@@ -67,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_preflight_request_gets_a_preflight_answer() {
+    fn only_a_preflight_request_gets_a_preflight_response() {
         let (origin, method) = (("origin", "http://a"), ("access-control-request-method", "POST"));
         let response = preflight(&head("OPTIONS", &[origin, method])).unwrap();
         assert_eq!(response.status(), 204);
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_opened_to_other_origins_where_the_request_names_one() {
+    fn a_response_allows_other_origins_only_if_the_request_has_an_origin() {
         let mut headers = HeaderMap::new();
         allow(&head("GET", &[]), &mut headers);
         assert!(headers.is_empty());

@@ -1,4 +1,5 @@
-//! One request as an event of an HTTP API, payload version 2.0, and the answer to it.
+//! Conversions: an HTTP request to an event of an HTTP API (payload version 2.0), and the function's
+//! response to an HTTP response.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +15,7 @@ use hyper::{HeaderMap, Response};
 use serde::Deserialize;
 use serde_json::json;
 
-/// What the function returns to an HTTP API.
+/// The function's response to an HTTP API.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
@@ -26,9 +27,9 @@ struct Answer {
     is_base64_encoded: bool,
 }
 
-/// The event for a request; a body that is not UTF-8 is in it as base64.
+/// Converts a request to an event. A body that is not UTF-8 is encoded as base64.
 ///
-/// Members of which the function reads nothing are left out, such as the decoded query.
+/// Members that the function does not read are left out, such as the decoded query.
 pub(crate) fn from_request(head: &Parts, body: &[u8], client: IpAddr) -> String {
     let text = std::str::from_utf8(body);
     let headers = joined(&head.headers);
@@ -59,7 +60,7 @@ pub(crate) fn from_request(head: &Parts, body: &[u8], client: IpAddr) -> String 
     event.to_string()
 }
 
-/// The values of each header, joined by commas; hyper has its name in lower case.
+/// Joins the values of each header by commas. hyper's header names are in lower case.
 fn joined(headers: &HeaderMap) -> BTreeMap<&str, String> {
     let mut joined = BTreeMap::<_, String>::new();
     for (name, value) in headers {
@@ -75,7 +76,7 @@ fn joined(headers: &HeaderMap) -> BTreeMap<&str, String> {
     joined
 }
 
-/// The response that the function's answer describes; none when it describes no response.
+/// Converts the function's response to an HTTP response; `None` if it is invalid.
 pub(crate) fn to_response(answer: &[u8]) -> Option<Response<Full<Bytes>>> {
     let Answer { status_code, headers, body, is_base64_encoded } =
         serde_json::from_slice(answer).ok()?;
@@ -88,7 +89,7 @@ pub(crate) fn to_response(answer: &[u8]) -> Option<Response<Full<Bytes>>> {
     response.body(body.into()).ok()
 }
 
-/// What an HTTP API answers when the function fails, or returns no response.
+/// The response of an HTTP API if the function fails or returns an invalid response.
 pub(crate) fn internal_server_error() -> Response<Full<Bytes>> {
     let answer = json!({
         "statusCode": 500,
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_holds_the_method_path_query_headers_client_and_text() {
+    fn an_event_contains_the_method_path_query_headers_client_and_text() {
         let request = Request::post("/change-password?a=%20b&a=c")
             .header("User-Agent", "curl/8")
             .header("Accept", "a/b")
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_becomes_a_status_headers_and_a_body() {
+    async fn a_function_response_is_converted_to_a_status_headers_and_a_body() {
         for (body, is_base64, expected) in
             [("ok", false, &b"ok"[..]), ("/wBh", true, &b"\xff\x00a"[..])]
         {
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_status_or_with_bad_parts_is_no_response() {
+    fn a_function_response_without_a_status_or_with_invalid_parts_is_rejected() {
         for answer in [
             "",
             "null",

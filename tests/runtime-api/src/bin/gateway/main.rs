@@ -1,8 +1,8 @@
-//! Runs the function's binary behind HTTP, as an HTTP API of API Gateway does.
+//! Serves the function's binary over HTTP, like an HTTP API of API Gateway.
 //!
-//! The local checks use it instead of `cargo lambda watch`: it starts a binary that is already built,
-//! passes bodies on that are not UTF-8, and gives each invocation a deadline. It has no authorizer and
-//! no throttle, and forwards every method and path to the function, which has routes of its own.
+//! The local checks use it instead of `cargo lambda watch`, because it starts a binary that is already
+//! built, forwards bodies that are not UTF-8, and gives each invocation a deadline. It has no authorizer
+//! and no throttling, and forwards every method and path to the function, which has its own routes.
 
 mod cors;
 mod event;
@@ -39,8 +39,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(28);
 /// The state that all connections share.
 struct Gateway {
     api: RuntimeApi,
-    /// Held during an invocation. The function answers one at a time, as an execution environment
-    /// of Lambda does, and its time limit must not run while the event waits.
+    /// Held during an invocation. Like an execution environment of Lambda, the function handles one
+    /// invocation at a time, and the time limit must not run while an event waits.
     turn: Mutex<()>,
     count: AtomicUsize,
 }
@@ -66,7 +66,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
         println!("{USAGE}");
         return Ok(());
     };
-    // Installed before the function starts: a signal without a handler would leave the function behind.
+    // The handlers are installed before the function starts. Without them, a signal would leave the
+    // function running.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listener = TcpListener::bind(address).await;
@@ -85,7 +86,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
 }
 
 impl Arguments {
-    /// Reads the command line; none when it asks for help.
+    /// Parses the command line; `None` for `--help`.
     fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Self>, String> {
         let (mut binary, mut host, mut port) = (None, Ipv4Addr::LOCALHOST.into(), 9000);
         while let Some(argument) = arguments.next() {
@@ -94,11 +95,11 @@ impl Arguments {
                 "--help" => return Ok(None),
                 "--host" => host = parse::<IpAddr>(&value()?, "--host must be an IP address")?,
                 "--port" => port = parse(&value()?, "--port must be 0 to 65535")?,
-                _ if argument.starts_with('-') => return Err(format!("no such flag: {argument}")),
+                _ if argument.starts_with('-') => return Err(format!("unknown flag: {argument}")),
                 _ => binary = Some(argument),
             }
         }
-        let binary = binary.ok_or("no BINARY is given, see --help")?;
+        let binary = binary.ok_or("BINARY is missing, see --help")?;
         Ok(Some(Self { binary, address: SocketAddr::new(host, port) }))
     }
 }
@@ -117,13 +118,13 @@ fn start(binary: &str, api: &RuntimeApi) -> Result<Child, String> {
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
         ("AWS_LAMBDA_RUNTIME_API", api.address()),
     ]);
-    // In a process group of its own, so that Ctrl-C reaches this process alone, which then ends it.
+    // In its own process group, so that Ctrl-C reaches only this process, which then stops the function.
     command.process_group(0).kill_on_drop(true);
     command.spawn().map_err(|error| format!("{binary}: {error}"))
 }
 
 async fn accept(listener: TcpListener, gateway: Arc<Gateway>) {
-    // An accept fails when the client has gone already or descriptors run out; either passes.
+    // Accepting fails if the client has already gone or descriptors run out. Both are temporary.
     loop {
         if let Ok((stream, client)) = listener.accept().await {
             tokio::spawn(serve(stream, client.ip(), Arc::clone(&gateway)));
@@ -133,7 +134,7 @@ async fn accept(listener: TcpListener, gateway: Arc<Gateway>) {
 
 async fn serve(stream: TcpStream, client: IpAddr, gateway: Arc<Gateway>) {
     let service = service_fn(|request| respond(&gateway, request, client));
-    // A connection that breaks is the client's affair.
+    // Connection errors are ignored: the client has gone.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -148,7 +149,7 @@ async fn respond(
     }
     let body = body.collect().await?.to_bytes();
     let event = event::from_request(&head, &body, client);
-    // In a task of its own, because an invocation goes on when its client is gone.
+    // In its own task, because an invocation continues if the client disconnects.
     let gateway = Arc::clone(gateway);
     let answer = tokio::spawn(async move { gateway.invoke(event).await }).await;
     let response = answer.ok().flatten().and_then(|answer| event::to_response(&answer));
@@ -158,7 +159,7 @@ async fn respond(
 }
 
 impl Gateway {
-    /// Has the function answer an event; none when it fails or exceeds its time.
+    /// Invokes the function with an event; `None` if it fails or exceeds its time limit.
     async fn invoke(&self, event: String) -> Option<Bytes> {
         let _turn = self.turn.lock().await;
         let number = self.count.fetch_add(1, Ordering::Relaxed);
@@ -168,7 +169,7 @@ impl Gateway {
             Some(Answer { result: Err(error), .. }) => {
                 eprintln!("gateway: {id} failed: {}", String::from_utf8_lossy(&error));
             }
-            None => eprintln!("gateway: {id} has no answer after {TIME_LIMIT:?}"),
+            None => eprintln!("gateway: {id} has no response after {TIME_LIMIT:?}"),
         }
         None
     }
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_names_a_binary_and_may_name_an_address() {
+    fn a_command_line_needs_a_binary_and_can_set_the_address() {
         let arguments = read("target/debug/change-password --port 80").unwrap().unwrap();
         assert_eq!(arguments.binary, "target/debug/change-password");
         assert_eq!(arguments.address.to_string(), "127.0.0.1:80");
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_limit_is_that_of_the_template() {
+    fn the_time_limit_equals_the_templates_timeout() {
         let template = include_str!("../../../../../template.yaml");
         let function = template.split("\n  ChangePassword:\n").nth(1).unwrap();
         let timeout = function.lines().find_map(|line| line.trim().strip_prefix("Timeout: "));
