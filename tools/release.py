@@ -42,7 +42,9 @@ REPLACED = {
     "    Default: arm64\n    AllowedValues: [arm64, x86_64]\n": (
         "    Default: {architecture}\n    AllowedValues: [{architecture}]\n"
     ),
-    "Both sam build and sam deploy must be given the same one.": "The code of this template is for this one.",
+    "The processor. Both sam build and sam deploy must be given the same one.": (
+        "The processor that the code is built for."
+    ),
 }
 # Where AWS CloudFormation finds the zip, which SAM uploads itself.
 CODE_PARAMETERS = {
