@@ -156,7 +156,7 @@ def binary(architecture):
         RUSTFLAGS=flags,
     )
     bootstrap = (folder / NAME / "bootstrap").read_bytes()
-    newest = max(int(minor) for minor in re.findall(rb"GLIBC_2\.(\d+)", bootstrap))
+    newest = max(map(int, re.findall(rb"GLIBC_2\.(\d+)", bootstrap)))
     if newest > MAX_GLIBC:
         sys.exit(f"The function for {architecture} needs glibc 2.{newest}; Lambda has 2.{MAX_GLIBC}.")
     return bootstrap
@@ -178,7 +178,8 @@ def write_sbom(architecture, path):
         *("--target", ARCHITECTURES[architecture], "--describe", "binaries"),
     )
     # It writes one beside the manifest of each package of the workspace.
-    path.write_text((ROOT / f"{NAME}_bin.cdx.json").read_text().replace(f"file://{ROOT}#", f"file://{ANY_ROOT}#"))
+    text = (ROOT / f"{NAME}_bin.cdx.json").read_text()
+    path.write_text(text.replace(f"file://{ROOT}#", f"file://{ANY_ROOT}#"))
     for manifest in [ROOT / "Cargo.toml", *ROOT.glob("*/*/Cargo.toml")]:
         for list_of_package in manifest.parent.glob("*_bin.cdx.json"):
             list_of_package.unlink()
