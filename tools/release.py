@@ -167,8 +167,8 @@ def pack(bootstrap, path, time):
     entry = zipfile.ZipInfo("bootstrap", time.timetuple()[:6])
     entry.create_system = 3  # Unix, where the upper half of the attributes is the file's mode.
     entry.external_attr = 0o100755 << 16
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        archive.writestr(entry, bootstrap)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(entry, bootstrap, zipfile.ZIP_DEFLATED, 9)
 
 
 def write_sbom(architecture, path):

@@ -108,6 +108,7 @@ class Zip(unittest.TestCase):
         [entry] = zipfile.ZipFile(first).infolist()
         self.assertEqual(entry.filename, "bootstrap")
         self.assertEqual(entry.external_attr >> 16, 0o100755)
+        self.assertEqual(entry.compress_type, zipfile.ZIP_DEFLATED)
         self.assertEqual(entry.date_time, (2026, 11, 24, 12, 0, 2))
 
 
