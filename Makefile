@@ -17,7 +17,7 @@ ARM64 := aarch64-unknown-linux-gnu
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
 RUNNING := deny links audit asvs forwarder user-mail deploy-check deployer-policy template terraform \
-  sam-validate cfn-lint checkov dev-check page clients kotlin openapi cognito-clients schemathesis \
+  sam-validate cfn-lint checkov cdk dev-check page clients kotlin openapi cognito-clients schemathesis \
   check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
@@ -35,7 +35,7 @@ or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; 
   mkdir -p target; echo '$@ ($(1))' >> $(SKIPPED); }
 
 .PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) swift \
-  collection api-page bench bench-policy corpus deploy faults load fuzz package sbom requirements clean
+  collection api-page bench bench-policy corpus deploy faults load fuzz release reproducible requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -149,6 +149,9 @@ deploy-check: .venv/installed ## Try `make deploy` with AWS SAM replaced
 user-mail: .venv/installed ## Mail users after a change, with moto's Cognito, EventBridge and SES
 	.venv/bin/python tests/local/user_mail.py
 
+cdk: target/tools/cdk/installed ## Test the templates of a release, and include one in an AWS CDK app
+	.venv/bin/python tests/local/cdk.py
+
 template: .venv/installed ## Test template.yaml under every combination of its switches
 	.venv/bin/python tests/local/template.py
 
@@ -167,7 +170,8 @@ $(SWITCHED)/00.json: template.yaml tests/local/template.py tests/local/forwarder
 	.venv/bin/python tests/local/template.py --write $(@D)
 
 cfn-lint: $(SWITCHED)/00.json ## Check the templates with CloudFormation's linter
-	.venv/bin/cfn-lint template.yaml $(SWITCHED)/*.json
+	.venv/bin/python tools/release.py --templates target/templates
+	.venv/bin/cfn-lint template.yaml $(SWITCHED)/*.json target/templates/*
 	.venv/bin/cfn-lint --regions us-east-1 -- $(CLOUDFRONT)
 
 checkov: target/tools/checkov/installed $(SWITCHED)/00.json ## Check the templates for weak security
@@ -220,17 +224,21 @@ fuzz: ## Fuzz the handler and the reading of tokens, FUZZ_SECONDS each
 fuzz-check: ## Fuzz both for ten seconds each
 	fuzz/run dev 10 $(call or_skip,no C++ compiler)
 
-# cargo-auditable puts the list of crates into the binary, for scanners of what is deployed.
-package: .venv/installed target/tools/bin/cargo-auditable ## Build the function for Lambda without SAM, into target/lambda
-	PATH="$(CURDIR)/target/tools/bin:$(CURDIR)/.venv/bin:$$PATH" \
-	  cargo auditable lambda build --release --arm64 --locked --bin change-password --output-format zip
+# On the PATH, where Cargo looks for its subcommands.
+RELEASE := PATH="$(CURDIR)/target/tools/bin:$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python
+release: .venv/installed target/tools/bin/cargo-auditable target/tools/bin/cargo-cyclonedx ## Make a release's files in target/dist
+	$(RELEASE) tools/release.py
 
-# cargo-cyclonedx writes a list beside the manifest of each package of the workspace.
-sbom: target/tools/bin/cargo-cyclonedx ## List what the function is made of, in CycloneDX
-	$< cyclonedx --format json --spec-version 1.5 --target $(ARM64) --describe binaries
-	mkdir -p target/lambda/change-password
-	mv change-password_bin.cdx.json target/lambda/change-password/change-password.cdx.json
-	rm */*/*_bin.cdx.json
+# The second time in a clone, which has another path and nothing built in it.
+AGAIN := target/again
+reproducible: ## Make a release's files twice, and compare them
+	@git diff --quiet HEAD || { echo "Commit first: the second build is of the last commit."; exit 1; }
+	+@$(MAKE) --no-print-directory release
+	rm -rf $(AGAIN)
+	git clone --quiet --no-local . $(AGAIN)
+	$(RELEASE) $(AGAIN)/tools/release.py
+	cmp target/dist/SHA256SUMS $(AGAIN)/target/dist/SHA256SUMS
+	rm -rf $(AGAIN)
 
 clean: ## Remove all that was built or installed
 	cargo clean
@@ -252,9 +260,10 @@ target/tools/checkov/installed: tests/local/checkov.txt .venv/installed
 	$(INSTALL) --python $(@D)/bin/python --requirement $<
 	touch $@
 
-target/tools/openapi/installed: tests/local/openapi/package-lock.json .venv/installed
+# Packages for Node.js. None of them needs the scripts that it would run here.
+target/tools/%/installed: tests/local/%/package-lock.json .venv/installed
 	mkdir -p $(@D)
-	cp tests/local/openapi/package.json tests/local/openapi/package-lock.json $(@D)
+	cp tests/local/$*/package.json $< $(@D)
 	cd $(@D) && PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --silent --no-audit --no-fund --ignore-scripts
 	touch $@
 
