@@ -15,7 +15,7 @@ variable "name" {
 
 variable "zip_file" {
   type        = string
-  description = "The path of the function's zip file, such as bootstrap.zip of a release. Empty for code_bucket and code_key."
+  description = "The path of the function's zip file, such as the one of a release. Empty for code_bucket and code_key."
   default     = ""
   nullable    = false
 
