@@ -65,7 +65,7 @@ CASES = [
         proposed="Password-2026",
     ),
     Case(
-        "several rules at once",
+        "a password that breaks several rules",
         "InvalidPasswordException",
         r"\. \(too_short, missing_uppercase, missing_digit, missing_symbol, .*personal_word\)$",
         0,
@@ -101,7 +101,7 @@ CASES = [
     ),
     # Must be last, because the function remembers this limit.
     Case(
-        "the limit of tries",
+        "the attempt limit",
         "LimitExceededException",
         "^Attempt limit exceeded, please try after some time[.]$",
         1,
