@@ -16,8 +16,9 @@ ARM64 := aarch64-unknown-linux-gnu
 # folders of its own, and the third downloads, waits, and runs programs that the first compiles.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
-RUNNING := deny audit asvs forwarder template sam-validate cfn-lint checkov dev-check page clients kotlin openapi \
-  cognito-clients schemathesis check-policy e2e
+RUNNING := deny links audit asvs forwarder user-mail deploy-check deployer-policy template terraform \
+  sam-validate cfn-lint checkov dev-check page clients kotlin openapi cognito-clients schemathesis \
+  check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
 # Versions of make without this option mix the lists' output.
@@ -34,7 +35,7 @@ or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; 
   mkdir -p target; echo '$@ ($(1))' >> $(SKIPPED); }
 
 .PHONY: help dev quick test compiling optimising running prerequisites fmt features $(CHECKS) swift \
-  collection api-page bench bench-policy corpus faults load fuzz package sbom requirements clean
+  collection api-page bench bench-policy corpus deploy faults load fuzz package sbom requirements clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -127,8 +128,14 @@ schemathesis: .venv/installed ## Check the function against openapi.yaml
 sam-validate: .venv/installed ## Check template.yaml
 	$(SAM) validate --lint
 
+deploy: .venv/installed ## Deploy with AWS SAM: [STAGE=trial] [POLICY=my-policy.toml] [DRY_RUN=1]
+	@STAGE="$(STAGE)" POLICY="$(POLICY)" DRY_RUN="$(DRY_RUN)" .venv/bin/python tools/deploy.py
+
 audit: .venv/installed ## Run the queries of docs/audit-event.md on its sample lines, in SQLite
 	.venv/bin/python tests/local/audit.py
+
+links: .venv/installed ## Check the documents' links and the versions that they name
+	.venv/bin/python tests/local/links.py
 
 asvs: .venv/installed ## Check that each row of docs/asvs.md has a test, a document or an owner
 	.venv/bin/python tests/local/asvs.py
@@ -136,8 +143,21 @@ asvs: .venv/installed ## Check that each row of docs/asvs.md has a test, a docum
 forwarder: .venv/installed ## Test the code in template.yaml
 	.venv/bin/python tests/local/forwarder.py
 
+deploy-check: .venv/installed ## Test `make deploy` with a stand-in for AWS SAM
+	.venv/bin/python tests/local/deploy.py
+
+user-mail: .venv/installed ## Test the mail to users with moto's Cognito, EventBridge and SES
+	.venv/bin/python tests/local/user_mail.py
+
 template: .venv/installed ## Test template.yaml under every combination of its switches
 	.venv/bin/python tests/local/template.py
+
+deployer-policy: .venv/installed ## Check that docs/deployer-policy*.json allow a deployment and nothing else
+	.venv/bin/python tests/local/deployer.py
+
+# Without Terraform, this still compares the two, so it does not fail when CI is set.
+terraform: .venv/installed ## Compare docs/terraform with template.yaml, and check its format and validations
+	.venv/bin/python tests/local/terraform.py || { [ $$? = 77 ] && echo "Terraform's format (no Terraform)" >> $(SKIPPED); }
 
 # Linters check a template with its parameters' defaults, so they also get copies with other defaults.
 SWITCHED := target/switched

@@ -1,5 +1,5 @@
-//! Compiles data into what is read where it lies in the binary: the words that people build
-//! passwords from into an FST, Amazon's root certificates from PEM into DER, and the built-in policy
+//! Compiles data into forms that the function reads in place from its binary: the words that people
+//! build passwords from as an FST, Amazon's root certificates as DER, and the built-in policy
 //! without its comments.
 
 use std::collections::BTreeMap;
@@ -28,8 +28,8 @@ fn main() -> Result<(), Box<dyn error::Error>> {
         .collect::<Result<String, _>>()?;
     fs::write(out.join("amazon-roots.rs"), format!("[{roots}]"))?;
 
-    // A third of the time that the start takes for the policy goes into its comments. Their lines stay,
-    // so that errors name the right ones.
+    // Comments take a third of the time that the policy takes at a cold start. Their lines stay, so
+    // that errors report the right line numbers.
     let policy = fs::read_to_string(POLICY)?;
     let without_comment = |line| if str::starts_with(line, '#') { "\n" } else { line };
     let policy: String = policy.split_inclusive('\n').map(without_comment).collect();
@@ -37,10 +37,11 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     Ok(())
 }
 
-/// The languages, in the order of the bits that mark an entry's, and of `Language::ALL`.
+/// The languages, in the order of an entry's language bits and of `Language::ALL`.
 const LANGUAGES: [&str; 7] = ["en", "de", "fr", "es", "it", "pt", "pl"];
 
-/// The bit of an entry that is in every language: a common password, or a name known everywhere.
+/// The bit of an entry that belongs to every language: a common password, or a name known
+/// everywhere.
 const EVERYWHERE: u32 = 1 << 7;
 
 /// The kinds of entry, in the order of `strength::dictionary::Kind`.
@@ -48,15 +49,15 @@ const PASSWORD: u32 = 0;
 const WORD: u32 = 1;
 const NAME: u32 = 2;
 
-/// The last rank of each class of ranks, which is what of a rank is kept: each is about twice the
-/// one before it, and an estimate is no better than that.
+/// The last rank of each class of ranks. Only the class of a rank is stored: each limit is about
+/// twice the one before it, and an estimate is no more precise than that.
 const RANKS: [usize; 15] =
     [5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 3_500, 6_000, 10_000, 16_000, 30_000, usize::MAX];
 
-/// What the dictionary knows of an entry.
+/// The properties of an entry of the dictionary.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Entry {
-    /// The class of its best rank, and the kind of the list where it has that rank.
+    /// The class of its best rank, and below it the kind of the list with that rank.
     rank: u32,
     kind: u32,
     languages: u32,
@@ -70,7 +71,7 @@ struct Dictionary(BTreeMap<String, Entry>);
 impl Dictionary {
     fn add(&mut self, word: &str, rank: usize, kind: u32, languages: u32) {
         let rank = RANKS.iter().position(|last| rank <= *last);
-        let rank = rank.and_then(|class| class.try_into().ok()).expect("RANKS has one for each");
+        let rank = rank.and_then(|class| class.try_into().ok()).expect("RANKS covers each rank");
         let new = Entry { rank, kind, languages, password: kind == PASSWORD };
         let entry = self.0.entry(word.to_owned()).or_insert(new);
         let better = if new.rank < entry.rank { new } else { *entry };
@@ -82,7 +83,7 @@ impl Dictionary {
     }
 }
 
-/// Writes `dictionary.fst`, whose values are places in `dictionary-entries.rs`.
+/// Writes `dictionary.fst`, whose values are indices into `dictionary-entries.rs`.
 fn dictionary(out: &Path) -> Result<(), Box<dyn error::Error>> {
     let mut dictionary = Dictionary::default();
     for (place, password) in fs::read_to_string(PASSWORDS)?.lines().enumerate() {
@@ -120,7 +121,8 @@ fn dictionary(out: &Path) -> Result<(), Box<dyn error::Error>> {
         }
     }
 
-    // The commonest combination first: a small number takes a byte of the FST, a larger one two.
+    // The most frequent combination first: a small value takes one byte in the FST, a larger one
+    // two.
     let mut counts = BTreeMap::<Entry, usize>::new();
     for entry in dictionary.0.values() {
         *counts.entry(*entry).or_default() += 1;

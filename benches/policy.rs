@@ -1,4 +1,4 @@
-//! The policy beside `zxcvbn` on the same passwords, start-up included.
+//! Compares the policy with `zxcvbn` on the same passwords, including the start-up.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -7,8 +7,9 @@ use change_password::credentials::Password;
 use change_password::policy::{PersonalAttribute, PersonalWords, Policy};
 use criterion::Criterion;
 
-/// A weak one, a disguised one, a random one, a passphrase, the longest that is read, and the slowest
-/// of that length that a search has found: look-alikes, whose readings all begin words.
+/// A weak one, a disguised one, a random one, a passphrase, the longest that is allowed, and the
+/// slowest of that length that a search has found: look-alike characters, whose readings all begin
+/// words.
 fn passwords() -> [(&'static str, String); 6] {
     [
         ("weak", "password".into()),
@@ -42,7 +43,7 @@ fn check(criterion: &mut Criterion) {
             let personal = PersonalWords::new([]);
             bencher.iter(|| policy.base().guesses_log10(black_box(&password), &personal));
         });
-        // It looks at 100 characters at most and is told of the same words.
+        // It reads at most 100 characters, and gets the same words.
         group.bench_function("zxcvbn", |bencher| {
             let words = ["demo.user", "demo.user@example.com", "contoso", "fabrikam"];
             bencher.iter(|| zxcvbn::zxcvbn(black_box(&text), &words));
@@ -51,8 +52,8 @@ fn check(criterion: &mut Criterion) {
     }
 }
 
-/// A fresh process to its first answer: `zxcvbn` builds its dictionaries in it, the policy reads its
-/// file. `nothing` is what a process costs by itself.
+/// Measures a fresh process until its first answer, for which `zxcvbn` builds its dictionaries and
+/// the policy reads its file. `nothing` is the cost of the process itself.
 fn start_up(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("start-up");
     for name in ["nothing", "policy", "zxcvbn"] {
@@ -64,7 +65,7 @@ fn start_up(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Names what a process that is started by [`start_up`] does before it ends.
+/// The variable that selects what a process started by [`start_up`] does before it ends.
 const FIRST_ANSWER: &str = "POLICY_BENCH_FIRST_ANSWER";
 
 fn first_answer(name: &str) {

@@ -19,13 +19,13 @@ use crate::policy::Policy;
 use crate::policy_document::PolicyDocuments;
 use crate::verifier::TokenVerifier;
 
-/// How many passwords a user may have checked in a minute: one every two seconds, from a client that
-/// waits for a pause in the typing.
+/// The maximum number of checks per user and minute: one every two seconds, which suffices for a
+/// client that waits for a pause in typing.
 const CHECKS_PER_MINUTE: u32 = 30;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// The function, ready to answer.
+/// The function, ready to handle requests.
 #[derive(Debug)]
 pub struct App {
     pub(crate) origin: OriginSecrets,
@@ -41,13 +41,13 @@ pub struct App {
 }
 
 impl App {
-    /// Puts the parts together; nothing is connected yet. Audit events go to `writer`.
+    /// Assembles the function without connecting to anything. Audit events go to `writer`.
     pub fn build(config: Config, writer: impl Write + Send + 'static) -> Self {
         let connector = connector(config.cognito.connect_timeout, config.trust.clone());
         Self::build_over(connector, config, writer)
     }
 
-    /// Like [`build`](Self::build), but Cognito is called through this connector.
+    /// Like [`build`](Self::build), but calls Cognito through this connector.
     pub fn build_over(
         connector: SharedHttpConnector,
         config: Config,
@@ -71,10 +71,10 @@ impl App {
         }
     }
 
-    /// Fetches the user pool's keys, and so opens the connection to Cognito, before the first request
-    /// needs both.
+    /// Fetches the user pool's keys before the first request needs them, which also opens the
+    /// connection to Cognito.
     ///
-    /// A failure is no error: the first request does it then.
+    /// A failure is not an error: the first request then fetches the keys.
     pub async fn connect(&self) {
         self.verifier.fetch_keys_at_start().await;
     }

@@ -1,8 +1,8 @@
-//! The audit event: one line of JSON for each request, with the metrics in it.
+//! The audit event: one line of JSON for each request, which also carries the metrics.
 //!
-//! `docs/audit-event.md` describes the line's members, and `CloudWatch` makes metrics of those that
-//! `_aws` names (the embedded metric format). The line goes to standard output whatever the level of
-//! the log, because an audit trail must not be turned off by accident.
+//! `docs/audit-event.md` describes the line's members. `CloudWatch` turns those that `_aws` names
+//! into metrics (the embedded metric format). The line goes to standard output whatever the log
+//! level, so that nobody turns the audit trail off by accident.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,34 +21,35 @@ use crate::policy::Violation;
 use crate::settlement::{Doubt, SettledBy};
 use crate::token::User;
 
-/// Raised when a member is removed or comes to mean something else; a new one does not count.
+/// Raised when a member is removed or changes its meaning, but not for a new member.
 const VERSION: u32 = 1;
 
 const NAMESPACE: &str = "ChangePassword";
 
-/// The longest text of a request, in code points, that is recorded: no honest one reaches it.
+/// The length, in code points, to which a request's texts are cut; real clients send shorter ones.
 const MAX_TEXT: usize = 256;
 
-/// What is known of a request beside its answer.
+/// The facts about a request, apart from its outcome.
 #[derive(Debug, Default)]
 pub struct Record {
-    /// The `operationId` in `openapi.yaml`; none when there is no such route.
+    /// The `operationId` in `openapi.yaml`; none if no route matched.
     pub operation: Option<&'static str>,
     /// The address that the request came from, as the gateway saw it.
     pub source_ip: Option<IpAddr>,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
-    /// The user of the token; none unless the token was verified.
+    /// The token's user; none if the token was not verified.
     pub user: Option<User>,
-    /// Whether the user's sessions were ended; none when that was not asked for, or nothing changed.
+    /// Whether Cognito ended the user's sessions; none if the client did not request that or the
+    /// password did not change.
     pub signed_out_everywhere: Option<bool>,
-    /// Cognito's own id of the last `ChangePassword` that it answered.
+    /// Cognito's request id of the last `ChangePassword` that it answered.
     pub cognito_request_id: Option<String>,
-    /// What left the change in doubt, and how that was settled; none where nothing did.
+    /// Why the change was in doubt and how the doubt was settled; none if there was no doubt.
     pub doubt: Option<Doubt>,
-    /// The time that the policy took, without what had to be fetched; none where it did not run.
+    /// The time that the policy took, without network calls; none if it did not run.
     pub policy_time: Option<Duration>,
-    /// The time spent waiting for Cognito, over all calls; none where it was not called.
+    /// The time spent waiting for Cognito, over all calls; none if it was not called.
     pub cognito_latency: Option<Duration>,
 }
 
@@ -62,11 +63,11 @@ pub struct Journal {
 /// How a request ended.
 #[derive(Debug)]
 pub struct Outcome<'a> {
-    /// The id of the invocation, which problems repeat.
+    /// Lambda's id of the request, which problems repeat.
     pub request_id: &'a str,
     /// The HTTP status.
     pub status: u16,
-    /// The error that was answered; none for a success.
+    /// The error that the response reports; none for a success.
     pub error: Option<&'a Error>,
 }
 
@@ -116,7 +117,7 @@ struct Line<'a> {
 /// The values that become metrics.
 struct Metrics(Vec<Metric>);
 
-/// A metric, which is defined in one place of the line and has its value in another.
+/// A metric. The line has its definition and its value in different places.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Metric {
@@ -126,8 +127,8 @@ struct Metric {
     value: u128,
 }
 
-/// The metadata of the embedded metric format. Source: the `CloudWatch` user guide, "Embedded metric
-/// format specification".
+/// The metadata of the embedded metric format. Source: the `CloudWatch` user guide, "Embedded
+/// metric format specification".
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct EmbeddedMetrics<'a> {
@@ -144,7 +145,7 @@ struct Directive<'a> {
 }
 
 impl Journal {
-    /// Makes a journal for the function of this name.
+    /// Creates a journal for the function with this name.
     pub fn new(function: String, writer: impl Write + Send + 'static) -> Self {
         Self { function, is_cold: AtomicBool::new(true), writer: Mutex::new(Box::new(writer)) }
     }
@@ -186,7 +187,7 @@ impl Journal {
         };
         line.push(b'\n');
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        // Without standard output there is nowhere to report that it is gone.
+        // If standard output fails, there is nowhere to report it.
         let _ = writer.write_all(&line).and_then(|()| writer.flush());
     }
 
@@ -219,10 +220,10 @@ impl fmt::Debug for Journal {
 }
 
 impl<'a> Outcome<'a> {
-    /// `ERROR` where this service failed, `WARN` where Cognito gave a reason that is not known.
+    /// `ERROR` if the service failed, `WARN` if Cognito gave an unknown reason, otherwise `INFO`.
     fn level(&self) -> &'static str {
         match self.error {
-            // Not by the answer's status, which is 400 for nearly every error in Cognito's wire format.
+            // By the code, since the status is 400 for nearly every error in Cognito's wire format.
             Some(error) if error.code().status().is_server_error() => "ERROR",
             Some(Error::NotAuthorized(_)) => "WARN",
             _ => "INFO",
@@ -239,10 +240,10 @@ impl<'a> Outcome<'a> {
 
 impl Metrics {
     fn describe(&self, timestamp: i64) -> EmbeddedMetrics<'_> {
-        // The first, `outcomes`, is told apart by its code too.
+        // The first metric, `outcomes`, is counted for each code.
         let (outcomes, others) = self.0.split_at(1);
         let cloud_watch_metrics = [
-            Directive::new(&[&["function"], &["function", "code"]], outcomes),
+            Directive::new(&[&["function", "code"]], outcomes),
             Directive::new(&[&["function"]], others),
         ];
         EmbeddedMetrics { timestamp, cloud_watch_metrics }
@@ -271,10 +272,10 @@ impl Metric {
     }
 }
 
-/// A text of a request as it is recorded: bounded, and without characters that could make its line look
-/// like another one.
+/// A request's text as the audit event records it: cut to [`MAX_TEXT`], and without invisible
+/// characters, which could make one line look like another.
 ///
-/// Broken clients send their token as their name, and tokens are never recorded.
+/// A text that contains a token is replaced, since some broken clients send theirs as `User-Agent`.
 fn recorded(text: &str) -> Cow<'_, str> {
     if text.contains("eyJ") {
         Cow::Borrowed("(a token)")
@@ -285,8 +286,9 @@ fn recorded(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Characters that are not seen: controls, format characters (Unicode's category `Cf`, those that set the
-/// direction of text among them), and separators of lines and paragraphs.
+/// Whether a character is an invisible one: a control character, a format character (Unicode's
+/// category `Cf`, which includes those that set the direction of text), or a line or paragraph
+/// separator.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -314,7 +316,8 @@ fn is_deceptive(c: char) -> bool {
         )
 }
 
-/// Milliseconds since 1970 as a date and time, with all three digits, so that texts sort as times.
+/// Formats milliseconds since 1970, always with three decimal places, so that timestamps sort as
+/// text.
 fn timestamp(milliseconds: i64) -> String {
     let (seconds, rest) = (milliseconds.div_euclid(1000), milliseconds.rem_euclid(1000));
     let time = DateTime::from_secs(seconds).to_string();
@@ -328,7 +331,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_deceptive_characters_are_left_out_of_a_recorded_text() {
+    fn a_recorded_text_loses_its_invisible_characters_and_is_cut_to_256_code_points() {
         let plain = "ExampleApp/4.2 (naïve 🔑 한국어 עברית\u{a0}ab)";
         assert_eq!(recorded(plain), plain);
         let controls = ('\u{0}'..='\u{1f}').chain('\u{7f}'..='\u{9f}');
@@ -346,14 +349,14 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_holds_a_token_is_not_recorded() {
+    fn a_text_that_contains_a_token_is_not_recorded() {
         for text in ["eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln"] {
             assert_eq!(recorded(text), "(a token)");
         }
     }
 
     #[test]
-    fn a_timestamp_has_all_its_digits() {
+    fn a_timestamp_always_has_three_decimal_places() {
         assert_eq!(timestamp(1_795_521_600_120), "2026-11-24T12:00:00.120Z");
         assert_eq!(timestamp(0), "1970-01-01T00:00:00.000Z");
     }

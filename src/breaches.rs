@@ -1,8 +1,8 @@
-//! Known breaches: the range protocol of Pwned Passwords, which never learns the password.
+//! Breach checks by the range protocol of Pwned Passwords, which does not reveal the password.
 //!
-//! Five of the forty hexadecimal digits of the password's SHA-1 leave the function; the service
-//! answers with every suffix it knows for them, padded with made-up ones so that not even the
-//! answer's size tells much. Source: Have I Been Pwned API v3, "Searching by range".
+//! The function sends five of the forty hexadecimal digits of the password's SHA-1. The service
+//! returns every suffix it knows for them, padded with invented ones so that the response's size
+//! reveals little. Source: Have I Been Pwned API v3, "Searching by range".
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -21,16 +21,16 @@ use crate::credentials::Password;
 use crate::error::Source;
 use crate::policy::{BreachSettings, nfc};
 
-/// The longest answer read, in bytes; a padded one has some 1,000 lines of about 40.
+/// The maximum length of a response, in bytes; a padded one has about 1,000 lines of 40 bytes.
 const MAX_ANSWER: usize = 512 * 1024;
 
 /// How many hexadecimal digits of the digest are sent.
 const PREFIX: usize = 5;
 
-/// How many hexadecimal digits each line of the answer begins with: the rest of the digest.
+/// How many hexadecimal digits begin each line of the response: the rest of the digest.
 const SUFFIX: usize = 40 - PREFIX;
 
-/// A client of the Pwned Passwords range service, or of one like it.
+/// A client of the Pwned Passwords range service or a compatible one.
 #[derive(Debug)]
 pub struct Breaches {
     connector: OnceLock<SharedHttpConnector>,
@@ -39,17 +39,18 @@ pub struct Breaches {
 }
 
 impl Breaches {
-    /// Makes a client; it costs nothing until it is asked, since most policies never ask it.
+    /// Creates a client, which costs nothing until its first call, since most policies never use
+    /// it.
     #[must_use]
     pub fn new(connect_timeout: Duration, trust: Trust) -> Self {
         Self { connector: OnceLock::new(), connect_timeout, trust }
     }
 
-    /// Tells whether a password is known from breaches as often as the threshold says.
+    /// Returns whether a password occurs in known breaches at least as often as the threshold.
     ///
     /// # Errors
     ///
-    /// When the service did not answer in time with status 200 and a list in its format.
+    /// If the service does not return status 200 and a list in its format in time.
     pub async fn contain(
         &self,
         password: &Password,
@@ -57,7 +58,7 @@ impl Breaches {
         deadline: Instant,
     ) -> Result<bool, Source> {
         let time_limit = deadline.min(Instant::now() + settings.timeout);
-        // The form that all rules judge, and the usual one in a list of breached passwords.
+        // All rules check this form, and lists of breached passwords usually have it.
         let password = nfc(password.expose_secret());
         let digest = hex(digest(&SHA1_FOR_LEGACY_USE_ONLY, password.as_bytes()).as_ref());
         let (prefix, suffix) = digest.split_at(PREFIX);
@@ -70,7 +71,7 @@ impl Breaches {
     async fn get(&self, url: &str) -> Result<Vec<u8>, Source> {
         let mut request = HttpRequest::get(url)?;
         request.headers_mut().insert("add-padding", "true");
-        // The service refuses requests without one.
+        // The service rejects requests without a user agent.
         request.headers_mut().insert("user-agent", env!("CARGO_PKG_NAME"));
         let connector =
             self.connector.get_or_init(|| connector(self.connect_timeout, self.trust.clone()));
@@ -84,10 +85,10 @@ impl Breaches {
     }
 }
 
-/// The count beside a suffix in `SUFFIX:COUNT` lines; padding has a count of 0.
+/// Finds the count of a suffix in `SUFFIX:COUNT` lines; padding has a count of 0.
 ///
-/// The service has at least one line for every prefix. An answer with none, or with a line of any
-/// other form, comes from something else, such as a proxy, and says nothing about the password.
+/// The service returns at least one line for every prefix. A response without a line, or with a
+/// line in another form, comes from something else, such as a proxy, and proves nothing.
 fn count(answer: &[u8], suffix: &str) -> Result<u64, Source> {
     let mut lines = std::str::from_utf8(answer)?.lines().peekable();
     if lines.peek().is_none() {
@@ -103,7 +104,7 @@ fn count(answer: &[u8], suffix: &str) -> Result<u64, Source> {
     Ok(found)
 }
 
-/// The suffix and the count of a line of exactly this form.
+/// Parses a line of exactly this form into its suffix and its count.
 fn parse_line(line: &str) -> Option<(&str, u64)> {
     let (suffix, count) = line.split_once(':')?;
     let is_suffix = suffix.len() == SUFFIX && suffix.bytes().all(|byte| byte.is_ascii_hexdigit());

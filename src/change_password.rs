@@ -13,19 +13,19 @@ use crate::policy::{OnFailure, Policy, Rule, Rules, Violation};
 use crate::proposal::{Attributes, Proposal};
 use crate::settlement::{self, Doubt, Next, SettledBy, Verdict};
 
-/// What a signed-in user asks for.
+/// A signed-in user's request to change their password.
 #[derive(Debug)]
 pub struct ChangePassword {
-    /// Who asks for which password.
+    /// The user and the passwords.
     pub proposal: Proposal,
-    /// Whether every session of the user is to end once the password has changed.
+    /// Whether to end every session of the user after the change.
     pub sign_out_everywhere: bool,
 }
 
-/// A password that did change.
+/// A completed change.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Changed {
-    /// Whether the user's sessions were ended; none when that was not asked for.
+    /// Whether Cognito ended the user's sessions; none if the request did not ask for it.
     pub signed_out_everywhere: Option<bool>,
 }
 
@@ -34,40 +34,40 @@ pub struct Changed {
 pub struct Services {
     /// The user pool.
     pub cognito: Cognito,
-    /// Known breaches, for policies that look at them.
+    /// The breach service, for policies that use it.
     pub breaches: Breaches,
-    /// How many changes of one user are forwarded.
+    /// The limit of changes that are forwarded for one user.
     pub changes: Limit,
-    /// The users whose tries are used up, as Cognito said a moment ago.
+    /// The users whose attempts are used up, as Cognito reported within the last minute.
     ///
-    /// SDKs send a request up to three times that Cognito answers with `LimitExceededException`. The
-    /// second and third time is answered from here.
+    /// SDKs send a request up to three times if the response is a `LimitExceededException`. The
+    /// second and third are refused here.
     pub exhausted: Limit,
 }
 
-/// How a request for a change ended, and what it took.
+/// The result of a request for a change, and its timings.
 #[derive(Debug)]
 pub struct Report {
-    /// The change, or why there is none.
+    /// The completed change, or the error.
     pub result: Result<Changed, Error>,
-    /// The time that the policy took, without what had to be fetched for it; none where it did not run.
+    /// The time that the policy took, without network calls; none if it did not run.
     pub policy_time: Option<Duration>,
-    /// The time spent waiting for Cognito, over all calls; none where it was not called.
+    /// The time spent waiting for Cognito, over all calls; none if it was not called.
     pub cognito_latency: Option<Duration>,
-    /// Cognito's own id of the last `ChangePassword` that it answered.
+    /// Cognito's request id of the last `ChangePassword` that it answered.
     pub cognito_request_id: Option<String>,
-    /// What left the change in doubt, and how that was settled; none where nothing did.
+    /// Why the change was in doubt and how the doubt was settled; none if there was no doubt.
     pub doubt: Option<Doubt>,
 }
 
-/// How the change itself ended: see [`Report`].
+/// The part of a [`Report`] about the change itself.
 struct Made {
     result: Result<Changed, Error>,
     request_id: Option<String>,
     doubt: Option<Doubt>,
 }
 
-/// How the policy's check ended, and what it took: see [`Report`].
+/// The part of a [`Report`] about the policy's check.
 struct Checked {
     result: Result<(), Error>,
     policy_time: Duration,
@@ -75,7 +75,7 @@ struct Checked {
 }
 
 impl Report {
-    /// A request that was refused before anything was done for it.
+    /// Reports a request that was refused before any work.
     fn refused(error: Error) -> Self {
         Self {
             result: Err(error),
@@ -90,8 +90,8 @@ impl Report {
 impl ChangePassword {
     /// Changes the password, or reports why not, before the deadline.
     ///
-    /// A password that our own rules refuse never reaches `ChangePassword`, where it would cost the
-    /// user one of five tries an hour.
+    /// A password that breaks our own rules never reaches Cognito's `ChangePassword`, where it
+    /// would use up one of the user's five attempts an hour.
     pub async fn run(&self, policy: &Policy, services: &Services, deadline: Instant) -> Report {
         let user = self.proposal.token.user.sub.as_deref();
         if user.is_some_and(|user| services.exhausted.is_reached(user, Instant::now())) {
@@ -113,7 +113,7 @@ impl ChangePassword {
         };
         let Made { result, request_id, doubt } = made;
         if let (Err(Error::AttemptLimitExceeded), Some(user)) = (&result, user) {
-            // An invocation at the same time may have counted already.
+            // A concurrent invocation may have counted already.
             let _ = services.exhausted.count(user, Instant::now());
         }
         Report {
@@ -127,13 +127,13 @@ impl ChangePassword {
 
     /// Counts a change that is about to be forwarded.
     ///
-    /// One caller could otherwise use up what Cognito accepts from all users together.
+    /// Without this limit, one user could exhaust Cognito's request quota for all users.
     fn count(&self, changes: &Limit) -> Result<(), Error> {
         let user = self.proposal.token.user.sub.as_deref().unwrap_or_default();
         changes.count(user, Instant::now()).map_err(|wait| Error::TooManyOfThisUser { wait })
     }
 
-    /// Makes the change that the policy allows, and signs the user out if that was asked for.
+    /// Makes the change that the policy allows, and then signs the user out if requested.
     async fn change(&self, cognito: &Cognito, deadline: Instant) -> Made {
         let Reply { result, request_id, .. } =
             self.send(cognito, self.proposal.previous.as_ref(), Connection::Pooled, deadline).await;
@@ -165,7 +165,7 @@ impl ChangePassword {
         made
     }
 
-    /// Finds out what became of a change that left a doubt: see [`crate::settlement`].
+    /// Finds out whether a doubtful change was made: see [`crate::settlement`].
     async fn settle(&self, cognito: &Cognito, doubt: &mut Doubt, deadline: Instant) -> Verdict {
         let second =
             self.send(cognito, self.proposal.previous.as_ref(), Connection::Fresh, deadline).await;
@@ -195,13 +195,13 @@ impl ChangePassword {
         cognito.change_password(&token.secret, previous, proposed, connection, deadline).await
     }
 
-    /// Finds every rule that the proposed password breaks.
+    /// Checks the proposed password against every rule.
     ///
-    /// A previous password that nobody can have comes first: it would cost a try or a fetch, and the
-    /// rules cannot compare the proposed password with the one in force.
+    /// An impossible previous password is rejected first: it would cost an attempt or a fetch, and
+    /// the rules could not compare the proposed password with the current one.
     ///
-    /// Two fetches run at the same time: the user's attributes, where the policy needs more than the
-    /// token holds, and known breaches, where nothing else is wrong so far.
+    /// Two fetches run concurrently: the user's attributes, if the policy needs more than the token
+    /// contains, and the breach check, if no rule is broken so far.
     async fn check(&self, rules: &Rules, services: &Services, deadline: Instant) -> Checked {
         let Self { proposal, .. } = self;
         if let Err(error) = proposal.require_possible_previous() {
@@ -220,7 +220,7 @@ impl ChangePassword {
                 policy_time += time;
                 Ok(violations)
             }
-            // Violations that are known are worth more than the failure of the fetch.
+            // Known violations are more useful than the error of the fetch.
             Err(error) if at_once.is_empty() => Err(error),
             Err(_) => Ok(at_once),
         };
@@ -247,18 +247,18 @@ impl ChangePassword {
         ) {
             (Ok(known), _) => Ok(known),
             (Err(cause), OnFailure::Allow) => {
-                tracing::warn!(cause, breach_check = "failed", "the change goes on without it");
+                tracing::warn!(cause, breach_check = "failed", "the change continues unchecked");
                 Ok(false)
             }
             (Err(cause), OnFailure::Refuse) => {
-                tracing::warn!(cause, breach_check = "failed", "the change is refused without it");
-                Err(Error::UpstreamUnavailable(cause))
+                tracing::warn!(cause, breach_check = "failed", "the change is refused");
+                Err(Error::BreachesUnavailable(cause))
             }
         }
     }
 }
 
-/// What something returns, and the time that it took.
+/// Runs a function, and returns its result and the time that it took.
 fn timed<T>(run: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     (run(), start.elapsed())

@@ -1,4 +1,4 @@
-//! What the policy says of a password while the user types it: nothing is changed, and no try is spent.
+//! Checks a password while the user types it. Nothing is changed, and no attempt is used up.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,35 +12,37 @@ use crate::error::Error;
 use crate::policy::{Policy, PoolRequirement, Rule, Rules, Violation};
 use crate::proposal::{Attributes, Proposal};
 
-/// What the policy says of a password.
+/// The result of checking a password against the policy.
 #[derive(Debug)]
 pub struct Verdict {
     /// The rules for this user and their groups.
     pub rules: Arc<Rules>,
-    /// Those that the password breaks.
+    /// The rules that the password breaks.
     pub violations: Vec<Violation>,
-    /// The codes that only Cognito or the breach service decides.
+    /// The codes of the rules that only Cognito or the breach service can check.
     pub not_checked: Vec<&'static str>,
-    /// The decimal logarithm of the guesses that the password withstands: an estimate, rounded to a half,
-    /// without the organisation's banned words, so that it tells little of any one word.
+    /// The decimal logarithm of the estimated number of guesses that the password withstands.
+    ///
+    /// It is rounded to 0.5 and ignores the organisation's banned words, so that it reveals little
+    /// about any single word.
     pub guesses_log10: f64,
 }
 
-/// How a check ended, and what it took.
+/// The result of a check, and its timings.
 #[derive(Debug)]
 pub struct Report {
-    /// The verdict, or why there is none.
+    /// The verdict, or the error.
     pub result: Result<Verdict, Error>,
-    /// The time that the policy took, without what had to be fetched for it.
+    /// The time that the policy took, without network calls.
     pub policy_time: Duration,
-    /// The time spent waiting for Cognito; none where it was not called.
+    /// The time spent waiting for Cognito; none if it was not called.
     pub cognito_latency: Option<Duration>,
 }
 
 /// Checks a password.
 ///
-/// The breach service is never asked: while a user types, one prefix after another would tell it the
-/// password letter by letter.
+/// The breach service is never called: one hash prefix after another, sent while the user types,
+/// would reveal the password letter by letter.
 pub async fn check(
     proposal: &Proposal,
     policy: &Policy,
@@ -73,14 +75,14 @@ fn not_checked(rules: &Rules) -> Vec<&'static str> {
     breached.iter().chain(&cognitos).map(Rule::code).collect()
 }
 
-/// How long the attributes of a user are kept.
+/// How long a user's attributes are cached.
 const MAX_AGE: Duration = Duration::from_mins(1);
 
-/// The maximum number of users whose attributes are kept: with long ones, some 2 KB each.
+/// The maximum number of users whose attributes are cached, each about 2 KB if they are long.
 const MAX_USERS: usize = 1_000;
 
-/// The attributes of the users who are typing, so that `GetUser` is called once a token and minute and
-/// not for each letter.
+/// A cache of the attributes of users who are typing, so that `GetUser` is called once per token
+/// and minute, not for each letter.
 #[derive(Default)]
 pub struct RecentUsers(Mutex<HashMap<String, Recent>>);
 
@@ -90,7 +92,8 @@ struct Recent {
 }
 
 impl RecentUsers {
-    /// The attributes that the rules need beside the user name, and the time spent waiting for them.
+    /// Returns the attributes that the rules need besides the user name, and the time spent waiting
+    /// for them.
     async fn attributes(
         &self,
         proposal: &Proposal,
@@ -98,7 +101,7 @@ impl RecentUsers {
         cognito: &Cognito,
         deadline: Instant,
     ) -> (Result<Attributes, Error>, Option<Duration>) {
-        // A token without an id is not kept, because another one could be taken for it.
+        // Without an id, another token could be mistaken for this one, so nothing is cached.
         let id = proposal.token.id.as_deref().filter(|_| Proposal::needs_attributes(rules));
         if let Some(attributes) = id.and_then(|id| self.get(id, Instant::now())) {
             return (Ok(attributes), None);
@@ -116,7 +119,7 @@ impl RecentUsers {
         Some(recent.attributes.clone())
     }
 
-    /// Keeps the attributes for a minute, and drops those that are older.
+    /// Caches the attributes for a minute, and drops older ones.
     fn keep(&self, id: &str, attributes: Attributes, now: Instant) {
         let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         users.retain(|_, recent| now - recent.since < MAX_AGE);
@@ -126,7 +129,7 @@ impl RecentUsers {
     }
 }
 
-/// Prints nobody's attributes.
+/// Prints no user's attributes.
 impl fmt::Debug for RecentUsers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecentUsers").finish_non_exhaustive()
@@ -139,7 +142,7 @@ mod tests {
     use crate::policy::PersonalAttribute;
 
     #[test]
-    fn attributes_are_kept_for_a_minute_and_for_a_bounded_number_of_users() {
+    fn attributes_are_cached_for_a_minute_and_for_a_bounded_number_of_users() {
         let recent = RecentUsers::default();
         let start = Instant::now();
         let attributes = Attributes::from([(PersonalAttribute::Email, "a@b.example".to_owned())]);

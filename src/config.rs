@@ -19,7 +19,7 @@ use crate::user_pool::{UserPoolId, UserPoolIdError};
 /// The policy that is built into the binary.
 const EMBEDDED_POLICY: &str = include_str!(concat!(env!("OUT_DIR"), "/password-policy.toml"));
 
-/// Everything that a deployment decides.
+/// The settings of a deployment.
 #[derive(Debug)]
 pub struct Config {
     /// `USER_POOL_ID`.
@@ -28,27 +28,27 @@ pub struct Config {
     pub token: token::Expected,
     /// `ORIGIN_SECRETS`.
     pub origin: OriginSecrets,
-    /// `password-policy.toml`, or the file that `PASSWORD_POLICY_FILE` names.
+    /// `PASSWORD_POLICY`, the file that `PASSWORD_POLICY_FILE` names, or the built-in policy.
     pub policy: Policy,
-    /// `AWS_REGION`, what else chooses the endpoint in every AWS SDK, `ALLOW_INSECURE_ENDPOINT`, and
-    /// the `COGNITO_…_TIMEOUT_MS`.
+    /// `AWS_REGION`, the other endpoint settings of the AWS SDKs, `ALLOW_INSECURE_ENDPOINT`, and
+    /// `COGNITO_…_TIMEOUT_MS`.
     pub cognito: cognito::Settings,
-    /// `AWS_CA_BUNDLE`, or who vouches for the endpoint that is called.
+    /// `AWS_CA_BUNDLE`, or the root certificates that suit the endpoint.
     pub trust: Trust,
     /// `CHANGE_PASSWORD_URL`: the page to which `/.well-known/change-password` redirects.
     pub change_password_url: Option<HeaderValue>,
-    /// `COGNITO_WIRE_PROTOCOL`: whether `POST /` is answered as Cognito answers `ChangePassword`.
+    /// `COGNITO_WIRE_PROTOCOL`: whether `POST /` accepts Cognito's own `ChangePassword` requests.
     pub cognito_wire_protocol: bool,
     /// `USER_CHANGES_PER_MINUTE`.
     pub user_changes_per_minute: u32,
-    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: the metrics' dimension.
+    /// `AWS_LAMBDA_FUNCTION_NAME`, which Lambda sets: a dimension of the metrics.
     pub function_name: String,
 }
 
-/// A setting that stops the start, by its name.
+/// A missing or invalid setting, which stops the cold start.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// A required setting is not there.
+    /// A required setting is missing.
     #[error("{name} is not set; it must be {expected}")]
     Missing {
         /// The environment variable.
@@ -56,47 +56,50 @@ pub enum ConfigError {
         /// What it must be.
         expected: &'static str,
     },
-    /// A setting's value is not one that it can have.
+    /// A setting has an invalid value.
     #[error("{name} is {value:?}; it must be {expected}")]
     Invalid {
         /// The environment variable.
         name: &'static str,
-        /// What it is.
+        /// Its value.
         value: String,
         /// What it must be.
         expected: &'static str,
     },
-    /// The user pool's id is not one.
+    /// `USER_POOL_ID` is not the id of a user pool.
     #[error("USER_POOL_ID: {0}")]
     UserPoolId(#[from] UserPoolIdError),
-    /// The secrets are none; the value is not repeated.
+    /// `ORIGIN_SECRETS` is invalid; the error does not repeat the value.
     #[error("ORIGIN_SECRETS must be {0}")]
     OriginSecrets(#[from] OriginSecretsError),
+    /// The policy is given both as a text and as a file.
+    #[error("PASSWORD_POLICY and PASSWORD_POLICY_FILE are both set; set only one of them")]
+    TwoPolicies,
     /// The policy file cannot be read.
     #[error("PASSWORD_POLICY_FILE is {path:?}, which cannot be read: {source}")]
     PolicyFile {
         /// The path as given.
         path: String,
-        /// What the system says.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The policy file is wrong.
+    /// The policy is invalid.
     #[error("the password policy in {origin}: {source}")]
     Policy {
         /// Where it was read from.
         origin: String,
-        /// What is wrong, with the key.
+        /// The error, which names the key.
         source: PolicyError,
     },
-    /// The bundle of root certificates is no such thing.
+    /// `AWS_CA_BUNDLE` is not a readable bundle of certificates.
     #[error("AWS_CA_BUNDLE is {path:?}, which cannot be read: {source}")]
     CaBundle {
         /// The path as given.
         path: String,
-        /// What is wrong with it.
+        /// Why it cannot be read.
         source: Source,
     },
-    /// The function and the pool are in two regions, and no endpoint says that this is meant.
+    /// The function and the user pool are in different regions, and no endpoint is set.
     #[error(
         "USER_POOL_ID is {user_pool_id:?}, which is not in AWS_REGION {region:?}; to call a pool in \
          another region, set AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER to that region's endpoint"
@@ -115,9 +118,9 @@ impl Config {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// Reads settings by name, so that a test needs no process of its own.
+    /// Reads settings through `lookup`, so that tests need not change the process's environment.
     ///
-    /// An empty value counts as none: that is what an empty template parameter becomes.
+    /// An empty value counts as unset, because an empty template parameter becomes one.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
         let user_pool_id: UserPoolId = get("USER_POOL_ID")
@@ -143,7 +146,7 @@ impl Config {
                 .map(|secrets| OriginSecrets::parse(&secrets))
                 .transpose()?
                 .unwrap_or_default(),
-            policy: read_policy(get("PASSWORD_POLICY_FILE"))?,
+            policy: read_policy(get)?,
             trust: trust(get("AWS_CA_BUNDLE"), endpoint.is_some(), &region)?,
             cognito: cognito::Settings {
                 region,
@@ -174,21 +177,28 @@ fn client_ids(value: Option<String>) -> Result<Vec<String>, ConfigError> {
     }
 }
 
-/// Reads the policy of a file, or the one that is built in.
-pub fn read_policy(file: Option<String>) -> Result<Policy, ConfigError> {
-    let (origin, text) = match file {
-        None => ("password-policy.toml, as built in".to_owned(), EMBEDDED_POLICY.to_owned()),
-        Some(path) => match std::fs::read_to_string(&path) {
+/// Reads the policy from `PASSWORD_POLICY`, which is its text, or from the file that
+/// `PASSWORD_POLICY_FILE` names. With neither set, the built-in policy applies.
+pub fn read_policy(lookup: impl Fn(&str) -> Option<String>) -> Result<Policy, ConfigError> {
+    let get = |name: &str| lookup(name).filter(|value| !value.is_empty());
+    let (origin, text) = match (get("PASSWORD_POLICY"), get("PASSWORD_POLICY_FILE")) {
+        (None, None) => {
+            ("password-policy.toml, as built in".to_owned(), EMBEDDED_POLICY.to_owned())
+        }
+        (Some(text), None) => ("PASSWORD_POLICY".to_owned(), text),
+        (None, Some(path)) => match std::fs::read_to_string(&path) {
             Ok(text) => (format!("PASSWORD_POLICY_FILE {path:?}"), text),
             Err(source) => return Err(ConfigError::PolicyFile { path, source }),
         },
+        (Some(_), Some(_)) => return Err(ConfigError::TwoPolicies),
     };
     Policy::from_toml(&text).map_err(|source| ConfigError::Policy { origin, source })
 }
 
-/// Whose certificates to take: those of AWS, where it is AWS that is called.
+/// Chooses the root certificates: Amazon's for AWS's own endpoints, the system's for any other.
 ///
-/// Who vouches for the endpoints of AWS in China is not documented, so the system's roots have to do.
+/// AWS does not document who signs the certificates of its endpoints in China, so these use the
+/// system's roots too.
 fn trust(bundle: Option<String>, has_endpoint: bool, region: &str) -> Result<Trust, ConfigError> {
     match bundle {
         Some(path) => std::fs::read(&path)
@@ -201,9 +211,9 @@ fn trust(bundle: Option<String>, has_endpoint: bool, region: &str) -> Result<Tru
     }
 }
 
-/// The URL at which Cognito is called instead of AWS's own.
+/// The endpoint to call instead of Cognito's own.
 ///
-/// Passwords and tokens go there, so it must have TLS, unless it is on this machine.
+/// It receives passwords and tokens, so it must use TLS unless it is on this machine.
 fn endpoint(get: impl Fn(&'static str) -> Option<String>) -> Result<Option<String>, ConfigError> {
     let allow_insecure = switch("ALLOW_INSECURE_ENDPOINT", &get)?;
     let names = ["AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER", "AWS_ENDPOINT_URL"];
@@ -217,15 +227,15 @@ fn endpoint(get: impl Fn(&'static str) -> Option<String>) -> Result<Option<Strin
         Ok(Some(value))
     } else {
         let expected = "an https:// URL. An http:// URL is accepted only for this machine \
-            (localhost, 127.0.0.0/8, [::1]), or with ALLOW_INSECURE_ENDPOINT=true, which is never \
-            for production";
+            (localhost, 127.0.0.0/8, [::1]), or with ALLOW_INSECURE_ENDPOINT=true, which must never \
+            be set in production";
         Err(ConfigError::Invalid { name, value, expected })
     }
 }
 
-/// The page on which users change their password, for the redirection of password managers.
+/// The page to which `/.well-known/change-password` redirects password managers.
 ///
-/// Its URL must not be the well-known one, which would redirect for ever.
+/// Its path must not be that path itself, which would redirect for ever.
 fn change_password_url(value: Option<String>) -> Result<Option<HeaderValue>, ConfigError> {
     let Some(value) = value else { return Ok(None) };
     let is_page = |url: &Uri| {
@@ -254,7 +264,7 @@ fn switch(
     }
 }
 
-/// Twice the tries that Cognito is said to allow a user in an hour, in each minute.
+/// The default: twice the attempts that Cognito is reported to allow a user in an hour.
 const USER_CHANGES_PER_MINUTE: u32 = 10;
 
 fn user_changes(value: Option<String>) -> Result<u32, ConfigError> {
@@ -264,8 +274,8 @@ fn user_changes(value: Option<String>) -> Result<u32, ConfigError> {
     number.ok_or(ConfigError::Invalid { name, value, expected })
 }
 
-/// The shortest times that settings allow, in milliseconds. With much less than half a second for a
-/// call, none would be sent.
+/// The minimum of each timeout, in milliseconds. With a call timeout much below half a second, no
+/// call would be sent.
 const FROM_1: (u64, &str) = (1, "a whole number of milliseconds from 1 to 30000");
 const FROM_500: (u64, &str) = (500, "a whole number of milliseconds from 500 to 30000");
 
@@ -276,7 +286,7 @@ fn milliseconds(
     default: u64,
 ) -> Result<Duration, ConfigError> {
     let Some(value) = get(name) else { return Ok(Duration::from_millis(default)) };
-    // API Gateway gives up on a function after 30 seconds.
+    // API Gateway times out after 30 seconds.
     let number = value.parse().ok().filter(|number| (min..=30_000).contains(number));
     number.map(Duration::from_millis).ok_or(ConfigError::Invalid { name, value, expected })
 }
@@ -300,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_id_is_enough() {
+    fn only_the_user_pool_id_is_required() {
         let config = config(&[("USER_POOL_ID", "eu-west-1_Ab12"), ("TOKEN_ISSUER", "")]).unwrap();
         assert_eq!(
             config.token.issuer,
@@ -315,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn amazon_vouches_for_amazon_alone() {
+    fn amazons_roots_are_used_only_for_amazons_own_endpoints() {
         let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
         let endpoint = ("AWS_ENDPOINT_URL", "https://cognito.test");
         for settings in [[pool, endpoint].as_slice(), &[("USER_POOL_ID", "cn-north-1_Ab12")]] {
@@ -358,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_setting_is_refused_by_its_name() {
+    fn an_invalid_setting_fails_with_its_name() {
         let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
         assert_refused(&[], &["USER_POOL_ID", "not set"]);
         assert_refused(
@@ -393,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_secret_is_refused_by_the_settings_name_and_not_repeated() {
+    fn an_invalid_secret_fails_with_the_settings_name_but_not_its_value() {
         let settings = [("USER_POOL_ID", "eu-west-1_Ab12"), ("ORIGIN_SECRETS", "sentinel")];
         assert_refused(&settings, &["ORIGIN_SECRETS", "32 to 128"]);
         assert!(!config(&settings).unwrap_err().to_string().contains("sentinel"));
@@ -445,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_for_password_managers_has_an_https_url() {
+    fn the_change_password_url_must_be_https_and_not_the_well_known_path() {
         let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
         let name = "CHANGE_PASSWORD_URL";
         assert!(config(&[pool, (name, "")]).unwrap().change_password_url.is_none());
@@ -471,7 +481,26 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_policy_file_is_refused_by_its_key() {
+    fn password_policy_replaces_the_built_in_policy_and_excludes_a_file() {
+        let pool = ("USER_POOL_ID", "eu-west-1_Ab12");
+        let min = |settings: &[(&str, &str)]| {
+            let policy = config(settings).unwrap().policy;
+            policy.base().min_length()
+        };
+        assert_eq!(min(&[pool, ("PASSWORD_POLICY", "length = { min = 21 }")]), 21);
+        assert_eq!(min(&[pool, ("PASSWORD_POLICY", "")]), min(&[pool]));
+        assert_refused(
+            &[pool, ("PASSWORD_POLICY", "[length]\nmin = 12\nminimum = 3\n")],
+            &["PASSWORD_POLICY:", "unknown field `minimum`"],
+        );
+        assert_refused(
+            &[pool, ("PASSWORD_POLICY", "[length]"), ("PASSWORD_POLICY_FILE", "/opt/policy.toml")],
+            &["PASSWORD_POLICY and PASSWORD_POLICY_FILE are both set"],
+        );
+    }
+
+    #[test]
+    fn a_policy_file_with_an_unknown_key_fails_with_that_key() {
         let path = std::env::temp_dir().join(format!("policy-{}.toml", std::process::id()));
         std::fs::write(&path, "[length]\nmin = 12\nminimum = 3\n").unwrap();
         let path = path.to_str().unwrap();

@@ -1,4 +1,4 @@
-//! The HTTP client: whose certificates it takes, and how long it waits for a connection.
+//! The HTTP client: which root certificates it trusts, and how long it waits for a connection.
 
 use std::error::Error;
 use std::fmt::Debug;
@@ -27,20 +27,20 @@ use tokio::time::timeout;
 
 use crate::error::Source;
 
-/// The roots of Amazon Trust Services, from which AWS's endpoints have their certificates: those of
-/// `data/amazon-roots.pem`, decoded by the build.
+/// The roots of Amazon Trust Services, which signs the certificates of AWS's endpoints. The build
+/// decodes them from `data/amazon-roots.pem`.
 const AMAZON_ROOTS: [&[u8]; 5] = include!(concat!(env!("OUT_DIR"), "/amazon-roots.rs"));
 
-/// Whose certificates are taken.
+/// Which root certificates to trust.
 #[derive(Debug, Clone)]
 pub enum Trust {
-    /// Those of AWS's own endpoints.
+    /// Amazon's, for AWS's own endpoints.
     ///
-    /// To read the system's bundle of some 140 roots would take longer than the rest of a cold start.
+    /// Reading the system's bundle of about 140 roots takes longer than the rest of a cold start.
     Amazon,
-    /// Those that the system takes.
+    /// The operating system's.
     System,
-    /// Those of an organisation.
+    /// An organisation's own.
     Bundle(Bundle),
 }
 
@@ -56,7 +56,7 @@ impl Bundle {
             roots.add(certificate?)?;
         }
         if roots.is_empty() {
-            Err("it holds no certificate".into())
+            Err("it contains no certificate".into())
         } else {
             Ok(Self(Arc::new(roots)))
         }
@@ -64,7 +64,7 @@ impl Bundle {
 }
 
 impl Trust {
-    /// The same for a server that is not AWS's.
+    /// Which root certificates to trust for a server that is not AWS's.
     #[must_use]
     pub fn beyond_aws(self) -> Self {
         match self {
@@ -80,7 +80,7 @@ impl Trust {
             Self::System => rustls_native_certs::load_native_certs().certs,
         };
         let mut roots = RootCertStore::empty();
-        // Not every system's bundle is readable to its end, and one root of many is no loss.
+        // Some systems' bundles have unreadable certificates. Losing one of many does no harm.
         let (read, _) = roots.add_parsable_certificates(certificates);
         if read == 0 {
             tracing::warn!("no root certificates are known, so no server will be trusted");
@@ -89,18 +89,18 @@ impl Trust {
     }
 }
 
-/// Makes an HTTP/1.1 client, with a pool of connections of its own.
+/// Creates an HTTP/1.1 client with its own connection pool.
 ///
-/// `connect_timeout` is the longest wait for a connection, name look-up and TLS included.
+/// `connect_timeout` limits the time to connect, including name resolution and TLS.
 ///
 /// # Panics
 ///
-/// Never: `ring` has all that rustls's default versions of TLS take.
+/// Never: `ring` supports rustls's default versions of TLS.
 #[must_use]
 pub fn connector(connect_timeout: Duration, trust: Trust) -> SharedHttpConnector {
     let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
-        .expect("ring has what the default versions of TLS take")
+        .expect("ring supports rustls's default versions of TLS")
         .with_root_certificates(trust.roots())
         .with_no_client_auth();
     let https =
@@ -115,14 +115,14 @@ pub fn connector(connect_timeout: Duration, trust: Trust) -> SharedHttpConnector
     SharedHttpConnector::new(Connector { pooled, fresh })
 }
 
-/// Marks a request, as an extension, that needs a connection of its own.
+/// The extension of a request that requires a new connection.
 ///
-/// A connection of the pool may have ended without notice, which shows only when a request gets no
-/// answer. What is sent to settle a doubt must not end in another one of that kind.
+/// A pooled connection may have been closed without notice, which shows only when a request gets no
+/// response. A request that settles a doubt must not end in another doubt of this kind.
 #[derive(Debug, Clone, Copy)]
 pub struct FreshConnection;
 
-/// What the SDK sends its requests through.
+/// The connector through which the SDK sends its requests.
 #[derive(Debug)]
 struct Connector<C> {
     pooled: Client<C, SdkBody>,
@@ -156,7 +156,7 @@ impl<C: Connect + Clone + Debug + Send + Sync + 'static> HttpConnector for Conne
     }
 }
 
-/// The connection of a request, for the SDK, which takes it out of the pool after a server error.
+/// The connection of a request, which the SDK removes from the pool after a server error.
 fn metadata(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
     captured.connection_metadata().as_ref()?;
     let captured = captured.clone();
@@ -168,7 +168,7 @@ fn metadata(captured: &CaptureConnection) -> Option<ConnectionMetadata> {
     Some(ConnectionMetadata::builder().proxied(false).poison_fn(poison).build())
 }
 
-/// The first error of a kind among an error and those under it.
+/// Finds the first error of type `E` among an error and its sources.
 fn find_source<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     std::iter::successors(Some(error), |&error| error.source())
         .find_map(|error| error.downcast_ref())
@@ -188,7 +188,7 @@ mod tests {
             .iter()
             .map(|root| {
                 let key = root.subject_public_key_info.as_ref();
-                // An anchor leaves out the head of the sequence, which the hash is made of too.
+                // A trust anchor omits the header of the sequence, which the hash includes.
                 let head = match u16::try_from(key.len()).unwrap().to_be_bytes() {
                     [0, length @ ..0x80] => vec![0x30, length],
                     [high, low] => vec![0x30, 0x82, high, low],
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_says_nothing_is_a_timeout_and_one_that_is_not_there_is_none() {
+    async fn a_silent_server_is_a_timeout_and_a_refused_connection_is_an_io_error() {
         let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let connector = connector(Duration::from_millis(100), Trust::Amazon);
         let call = |port| {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_holds_a_certificate_at_least_and_no_bad_one() {
+    fn a_bundle_without_a_certificate_or_with_an_unreadable_one_is_rejected() {
         let sound = include_bytes!("../data/amazon-roots.pem").as_slice();
         assert!(Bundle::parse(sound).is_ok());
         let cut = sound.split_at(300).0;

@@ -1,8 +1,8 @@
 //! Passwords and access tokens as types that cannot be printed by accident.
 //!
-//! Both wipe their memory when dropped, and their `Debug` is redacted. Reading one takes
-//! [`ExposeSecret`], which only the modules that must read them import: [`crate::policy`],
-//! [`crate::cognito`] and [`crate::breaches`].
+//! Both wipe their memory when dropped, and their `Debug` is redacted. Reading one requires
+//! [`ExposeSecret`], which is imported only by the modules that must read them:
+//! [`crate::policy`], [`crate::cognito`] and [`crate::breaches`].
 
 use secrecy::{ExposeSecret, SecretString};
 

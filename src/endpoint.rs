@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use http::Uri;
 use http::uri::Scheme;
 
-/// Whether nobody on the network can read or change what is sent to this URL: it has TLS, or does not
-/// leave this machine (localhost, 127.0.0.0/8, `[::1]`).
+/// Whether nobody on the network can read or change a request to this URL: it uses TLS, or stays on
+/// this machine (localhost, 127.0.0.0/8, `[::1]`).
 #[must_use]
 pub fn is_private(url: &Uri) -> bool {
     let Some(host) = url.host().filter(|host| !host.is_empty()) else { return false };

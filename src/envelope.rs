@@ -1,7 +1,7 @@
-//! An event as the HTTP request that it is, read once and borrowed.
+//! Reads a Lambda event as an HTTP request, which borrows from the payload.
 //!
-//! Reading never fails: what the audit event records is read even of an event that is no request, and
-//! members that nobody needs may be anything. The payload alone holds the request's secrets.
+//! Reading never fails: the audit event records what can be read even if the event is not a
+//! request, and unused members may have any type. Only the payload contains the request's secrets.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,12 +19,12 @@ use crate::language::Language;
 use crate::request::{OPERATION_HEADER, Route};
 
 const NOT_HTTP: &str = "The event is not an HTTP request.";
-const NOT_BASE64: &str = "The body is not the base64 that it is said to be.";
+const NOT_BASE64: &str = "The body is not valid base64.";
 
-/// Who made an event, as far as the shapes of events and answers differ.
+/// The kind of service that sent an event, which determines the shapes of event and response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// An HTTP API, or a function URL, which has the same format; anything unknown too.
+    /// An HTTP API or a function URL, which have the same format; also any unknown source.
     HttpApi,
     /// A REST API.
     RestApi,
@@ -32,22 +32,21 @@ pub enum Source {
     LoadBalancer,
 }
 
-/// A request, whose body is still to be opened.
+/// A request whose body is not decoded yet.
 #[derive(Debug)]
 pub struct Envelope<'a> {
-    /// Where the answer goes.
+    /// The kind of service that expects the response.
     pub source: Source,
-    /// The method; `GET` where the event names none.
+    /// The method; `GET` if the event has none.
     pub method: Method,
-    /// Which route the request is for, or why it is for none.
+    /// The request's route, or the error if it has none.
     pub route: Result<Route, Error>,
     /// The request's headers.
     pub headers: Headers<'a>,
-    /// The language that the user reads: `?lang=` where it is there, or else the one of
-    /// `Accept-Language`.
+    /// The language of the messages: from `?lang=` if present, otherwise from `Accept-Language`.
     pub language: Language,
-    /// The claims that an authorizer of API Gateway read in a token, which are no evidence: it may have
-    /// read another one. None of them where there is no such authorizer.
+    /// The claims that API Gateway's authorizer read; empty if there is no authorizer. They prove
+    /// nothing, since it may have read another token.
     pub authorizer_claims: Members<'a>,
     /// The client's address as the gateway saw it, which no client can forge.
     pub source_ip: Option<IpAddr>,
@@ -91,12 +90,12 @@ impl<'a> Envelope<'a> {
             Some(Source::LoadBalancer) => headers.get_all("x-forwarded-for").next_back(),
         };
         let authorizer = context.object("authorizer").unwrap_or_default();
-        // Those of an HTTP API's JWT authorizer, or of a REST API's for user pools.
+        // From an HTTP API's JWT authorizer, or from a REST API's authorizer for user pools.
         let authorizer_claims = match authorizer.object("jwt") {
             Some(jwt) => jwt.object("claims"),
             None => authorizer.object("claims"),
         };
-        // A load balancer appends the address to what the client sent.
+        // A load balancer appends the address to the list that the client sent.
         let source_ip = source_ip.and_then(|list| address(list.rsplit(',').next()?.trim()));
         Self {
             source: source.unwrap_or(Source::HttpApi),
@@ -110,7 +109,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// A record for the audit event, with what the envelope says.
+    /// Starts the audit event's record with the facts from the envelope.
     #[must_use]
     pub fn record(&self) -> Record {
         Record {
@@ -123,12 +122,12 @@ impl<'a> Envelope<'a> {
 }
 
 impl SealedBody<'_> {
-    /// Decodes the body into a buffer that is wiped; an empty one where there is no body.
+    /// Decodes the body into a buffer that is wiped when dropped; it is empty if there is no body.
     ///
     /// # Errors
     ///
-    /// [`Error::MalformedRequest`] if the event is not one of an HTTP request, or its body is not what
-    /// it is said to be.
+    /// [`Error::MalformedRequest`] if the event is not an HTTP request, or if its body is marked as
+    /// base64 and is not.
     pub fn open(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let is_object =
             |name| self.event.optional(name).is_none_or(|value| value.get().starts_with('{'));
@@ -167,7 +166,7 @@ impl Source {
     }
 }
 
-/// The language that a request asks for; English where it asks for none that we have.
+/// The language that a request prefers; English if none of its languages is supported.
 fn language(event: &Members, headers: &Headers) -> Language {
     let language = match queried(event, "lang") {
         Some(range) => Language::look_up(&range),
@@ -176,9 +175,9 @@ fn language(event: &Members, headers: &Headers) -> Language {
     language.unwrap_or_default()
 }
 
-/// The first value of a parameter of the query, as it is written: a language tag needs no escapes.
+/// The first value of a query parameter, without decoding: a language tag needs no escapes.
 ///
-/// HTTP APIs and function URLs send the query as it came, REST APIs and load balancers its parameters.
+/// HTTP APIs and function URLs send the raw query, REST APIs and load balancers its parameters.
 fn queried(event: &Members, name: &str) -> Option<String> {
     if let Some(query) = event.text("rawQueryString") {
         let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -205,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_read_as_a_request_of_its_source() {
+    fn an_event_of_each_source_is_read_as_the_same_request() {
         for (source, event) in [
             (
                 Source::HttpApi,
@@ -235,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_no_known_source_has_a_route_for_the_record_and_no_body() {
+    fn an_event_of_unknown_source_has_an_operation_for_the_record_but_no_body() {
         for context in ["null", "[]", "{}", r#"{"elasticsearch":{}}"#] {
             let event = format!(
                 r#"{{"requestContext":{context},"httpMethod":"POST","path":"/change-password"}}"#

@@ -1,4 +1,4 @@
-//! Lambda in, Lambda out: raw events of API Gateway (both kinds), function URLs and load balancers.
+//! Lambda in and out: events of API Gateway (HTTP and REST APIs), function URLs and load balancers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use zeroize::Zeroizing;
 use crate::app::App;
 use crate::envelope::{Envelope, Source};
 
-/// An event as it came, not yet read.
+/// An event that is not parsed yet.
 pub type RawEvent = LambdaEvent<Box<RawValue>>;
 
-/// An answer in the shape that the event's source expects.
+/// A response in the shape that the event's source expects.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
@@ -30,8 +30,8 @@ pub enum Answer {
     LoadBalancer(AlbTargetGroupResponse),
 }
 
-/// Answers invocations until Lambda ends the process: one at a time, or as many at once as
-/// `AWS_LAMBDA_MAX_CONCURRENCY` says, which Lambda Managed Instances set.
+/// Handles invocations until Lambda ends the process: one at a time, or up to
+/// `AWS_LAMBDA_MAX_CONCURRENCY` concurrently, which Lambda Managed Instances set.
 pub async fn serve(app: App) -> Result<(), lambda_runtime::Error> {
     let app = Arc::new(app);
     let service = service_fn(move |event| {
@@ -41,7 +41,7 @@ pub async fn serve(app: App) -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run_concurrent(service).await
 }
 
-/// Answers one event; every event gets an answer, and none an invocation error.
+/// Handles one event. Every event gets a response, and none causes an invocation error.
 pub async fn answer(app: &App, event: RawEvent) -> Result<Answer, Infallible> {
     let LambdaEvent { payload, context } = event;
     let payload = Zeroizing::new(Box::<str>::from(payload));
@@ -70,7 +70,7 @@ impl Answer {
         Self::HttpApi(answer)
     }
 
-    /// Headers stand in the lists alone, since API Gateway would send those of both places.
+    /// Headers are in the lists only, since API Gateway would send the headers of both members.
     fn rest_api(status: StatusCode, headers: HeaderMap, body: Body) -> Self {
         let mut answer = ApiGatewayProxyResponse::default();
         answer.status_code = status.as_u16().into();
@@ -79,7 +79,7 @@ impl Answer {
         Self::RestApi(answer)
     }
 
-    /// Headers stand in both places, since the target group's settings decide which one is read.
+    /// Headers are in both members, since the target group's settings determine which one is read.
     fn load_balancer(status: StatusCode, headers: HeaderMap, body: Body) -> Self {
         let mut answer = AlbTargetGroupResponse::default();
         answer.status_code = status.as_u16().into();

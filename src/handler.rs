@@ -1,4 +1,4 @@
-//! One HTTP request from its headers to its answer and its audit event.
+//! Handles one HTTP request, from its headers to its response and its audit event.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
@@ -17,22 +17,22 @@ use crate::error::Error;
 use crate::headers::Headers;
 use crate::json::Members;
 use crate::language::Language;
-use crate::origin::{ADDRESS_HEADER, PastTheProxy, SECRET_HEADER};
+use crate::origin::{ADDRESS_HEADER, ProxyBypassed, SECRET_HEADER};
 use crate::proposal::Proposal;
 use crate::request::{self, ChangePasswordBody, PasswordsBody, Route, WireBody};
 use crate::response;
 use crate::token::VerifiedToken;
 use crate::wire;
 
-/// The part of an invocation's time that is kept for writing the answer. Without it, the client would
-/// get a bare error of the gateway's.
+/// The part of an invocation's time that is reserved for the response. Without it, the client would
+/// get the gateway's own error.
 const TIME_TO_ANSWER: Duration = Duration::from_millis(250);
 
-/// When API Gateway gives up on an invocation.
+/// API Gateway's timeout for an invocation.
 const GATEWAY_LIMIT: Duration = Duration::from_secs(30);
 
 impl App {
-    /// Answers one request; every failure is an answer too.
+    /// Handles one request. Every failure becomes a response.
     pub async fn handle(&self, mut envelope: Envelope<'_>, context: &Context) -> Response<Body> {
         let is_health_check = matches!(envelope.route, Ok(Route::Health));
         if !is_health_check {
@@ -42,7 +42,7 @@ impl App {
         let mut record = envelope.record();
         let language = envelope.language;
         let answer = self.answer(envelope, deadline(context), &mut record);
-        // Invocations share only what they read, so a panic leaves nothing half changed.
+        // A panic leaves no shared state half changed.
         let answer = AssertUnwindSafe(answer).catch_unwind().await;
         let answer = answer.unwrap_or(Err(Error::Panicked));
         let request_id = &context.request_id;
@@ -60,14 +60,16 @@ impl App {
         response
     }
 
-    /// Takes the client's address from a proxy before the API, if there is one, and lets a request past
-    /// it find no route, nor one in Cognito's wire format where that is not switched on.
+    /// Takes the client's address from the proxy in front of the API, if there is one.
+    ///
+    /// A request that bypassed the proxy gets no route, nor does one in Cognito's wire format if
+    /// that is switched off.
     fn admit(&self, envelope: &mut Envelope<'_>) {
         let header = |name| envelope.headers.get_only(name);
         let (secret, address) = (header(SECRET_HEADER), header(ADDRESS_HEADER));
         match self.origin.admit(secret.as_deref(), address.as_deref()) {
             Ok(address) => envelope.source_ip = address.or(envelope.source_ip),
-            Err(PastTheProxy) => envelope.route = Err(Error::NotFound),
+            Err(ProxyBypassed) => envelope.route = Err(Error::NotFound),
         }
         if !self.speaks_cognito && matches!(envelope.route, Ok(Route::ChangePasswordWire)) {
             envelope.route = Err(Error::NotFound);
@@ -127,7 +129,7 @@ impl App {
         }
     }
 
-    /// Verifies the token of a request that has a JSON body.
+    /// Verifies the token of a request, and requires that its body is JSON.
     async fn authenticate(
         &self,
         headers: &Headers<'_>,
@@ -138,7 +140,7 @@ impl App {
         let token = self.verifier.verify(&request::bearer_token(headers)?, deadline).await?;
         let disagreements = token.disagreements(authorizer_claims);
         if !disagreements.is_empty() {
-            tracing::warn!(?disagreements, "the authorizer has read another token");
+            tracing::warn!(?disagreements, "the authorizer read another token");
         }
         record.user = Some(token.user.clone());
         request::require_json(headers)?;
@@ -185,9 +187,9 @@ impl App {
     }
 }
 
-/// When the answer must be ready to be written.
+/// When the response must be ready.
 fn deadline(context: &Context) -> Instant {
-    // `cargo lambda watch` gives every invocation a deadline in 1970; Lambda's own is never past
+    // `cargo lambda watch` gives every invocation a deadline in 1970; Lambda's own never passes
     // while the function runs.
     let time_left = context.deadline().duration_since(SystemTime::now()).unwrap_or(GATEWAY_LIMIT);
     Instant::now() + time_left.saturating_sub(TIME_TO_ANSWER)

@@ -1,17 +1,17 @@
 //! The headers of a request, borrowed from its event.
 //!
-//! `http::HeaderMap` would copy the token into memory that nobody wipes, and of two names that differ
-//! only in case it would keep one.
+//! `http::HeaderMap` would copy the token into memory that is not wiped, and would keep only one of
+//! two names that differ in case.
 
 use serde_json::value::RawValue;
 
 use crate::json::{Members, Text, items, text};
 
-/// The headers of a request: names with one value each, and, where a source sends them, names with
+/// The headers of a request: names with single values and, if the source sends them, names with
 /// lists of values.
 ///
-/// REST APIs send both, and of a repeated header the last value alone in the first. A name that is asked
-/// for is in lower case.
+/// REST APIs send both; the single value of a repeated header is its last one. Look-ups require a
+/// name in lower case.
 #[derive(Debug, Default)]
 pub struct Headers<'a> {
     single: Members<'a>,
@@ -19,14 +19,14 @@ pub struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    /// Takes the members `headers` and `multiValueHeaders` of an event.
+    /// Combines the members `headers` and `multiValueHeaders` of an event.
     #[must_use]
     pub fn new(single: Members<'a>, lists: Members<'a>) -> Self {
         Self { single, lists }
     }
 
-    /// All values of a header that are text: those of the lists, if there are any, or else the single
-    /// ones.
+    /// All values of a header that are text: those in the lists if there are any, otherwise the
+    /// single ones.
     pub fn get_all(&self, name: &str) -> impl DoubleEndedIterator<Item = Text<'a>> + use<'a> {
         let listed = values(&self.lists, name);
         let values = if listed.is_empty() { values(&self.single, name) } else { listed };
@@ -39,8 +39,8 @@ impl<'a> Headers<'a> {
         self.get_all(name).next()
     }
 
-    /// The value of a header that appears once; none if it has several names that differ in case,
-    /// several values, or another value in the lists than beside them.
+    /// The value of a header that appears exactly once; none if several names differ only in case,
+    /// if there are several values, or if the list and the single value differ.
     #[must_use]
     pub fn get_only(&self, name: &str) -> Option<Text<'a>> {
         let is_repeated = |headers: &Members| headers.get_all(name).nth(1).is_some();
@@ -56,7 +56,7 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// The values of a header; a list counts as its items.
+/// The values of a header, with each list replaced by its items.
 fn values<'a>(headers: &Members<'a>, name: &str) -> Vec<&'a RawValue> {
     headers.get_all(name).flat_map(|value| items(value).unwrap_or_else(|| vec![value])).collect()
 }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_appears_once_is_found_in_any_case_of_its_name() {
+    fn a_header_that_appears_once_is_found_whatever_the_case_of_its_name() {
         for (single, lists) in [
             (r#"{"x-a":"1"}"#, ""),
             (r#"{"X-A":"1","x-b":"2"}"#, "null"),
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_appears_twice_or_is_no_text_is_not_the_only_one() {
+    fn get_only_returns_none_for_a_missing_or_repeated_or_non_text_header() {
         for (single, lists) in [
             ("{}", "{}"),
             (r#"{"x-a":"1","X-A":"1"}"#, ""),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_count_before_single_values() {
+    fn lists_take_precedence_over_single_values() {
         let headers = headers(r#"{"x-a":"2","x-b":"3"}"#, r#"{"x-a":["1","2"]}"#);
         let all = |name| headers.get_all(name).map(|text| text.to_string()).collect::<Vec<_>>();
         assert_eq!(all("x-a"), ["1", "2"]);

@@ -1,7 +1,7 @@
-//! JSON objects that others wrote, read member by member.
+//! Reads untrusted JSON objects member by member.
 //!
-//! Derived code would read an array as a structure, and would let a member repeat that it does not know.
-//! It would also leave copies of escaped strings in memory that nobody wipes.
+//! Derived code would accept an array as a structure, and repeated members that it does not know.
+//! It would also leave copies of escaped strings in memory that is not wiped.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,25 +12,25 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-/// The members of an object in their order, each with its value unread.
+/// The members of an object in their order, with values that are not parsed yet.
 #[derive(Debug, Default)]
 pub struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// A string: borrowed where its JSON has no escapes, or else a copy that is wiped.
+/// A string: borrowed if its JSON has no escapes, otherwise a copy that is wiped.
 #[derive(Debug)]
 pub enum Text<'a> {
-    /// The string as it stands in its JSON.
+    /// The string as it is in its JSON.
     Borrowed(&'a str),
-    /// The string without its escapes.
+    /// The string with its escapes resolved.
     Unescaped(Zeroizing<String>),
 }
 
-/// The name of a member, which is no secret.
+/// The name of a member, which is not secret.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Members<'a> {
-    /// Reads a text that is one JSON object; none if it is anything else.
+    /// Parses one JSON object; none if the text is anything else.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
         if is_object(text) { serde_json::from_str(text).ok() } else { None }
@@ -53,25 +53,25 @@ impl<'a> Members<'a> {
         self.0.iter().map(|(name, _)| &**name)
     }
 
-    /// The members of the object that a member holds; none if it is anything else.
+    /// The members of the object with this name; none if the value is anything else.
     #[must_use]
     pub fn object(&self, name: &str) -> Option<Self> {
         self.get(name).and_then(|value| Self::parse(value.get()))
     }
 
-    /// The string that a member holds; none if it is anything else.
+    /// The string with this name; none if the value is anything else.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Text<'a>> {
         self.get(name).and_then(text)
     }
 
-    /// The values of all members with this name in any case of its letters, as header names have it.
+    /// The values of all members with this name in any case, as for header names.
     pub fn get_all<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a RawValue> + 'b {
         let named = self.0.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name));
         named.map(|(_, value)| *value)
     }
 
-    /// Whether a certain name appears more than once.
+    /// Whether this name appears more than once.
     #[must_use]
     pub fn repeats(&self, name: &str) -> bool {
         self.names().filter(|found| *found == name).nth(1).is_some()
@@ -86,21 +86,22 @@ impl<'a> Members<'a> {
     }
 }
 
-/// Whether a JSON value is an object, by how it begins.
+/// Whether a JSON value is an object, judged by its first character.
 ///
-/// To be asked before a value is read as an object: serde's error would repeat a string that it is.
+/// Check this before parsing a value as an object: if it is a string, serde's error would repeat
+/// it.
 #[must_use]
 pub fn is_object(json: &str) -> bool {
     json.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{')
 }
 
-/// The items of a value that is an array; none if it is anything else.
+/// The items of an array; none if the value is anything else.
 #[must_use]
 pub fn items(value: &RawValue) -> Option<Vec<&RawValue>> {
     if value.get().starts_with('[') { serde_json::from_str(value.get()).ok() } else { None }
 }
 
-/// The string that a value is; none if it is anything else.
+/// The text of a string; none if the value is anything else.
 #[must_use]
 pub fn text(value: &RawValue) -> Option<Text<'_>> {
     let inside = value.get().strip_prefix('"')?.strip_suffix('"')?;
@@ -111,9 +112,10 @@ pub fn text(value: &RawValue) -> Option<Text<'_>> {
     }
 }
 
-/// Resolves the escapes of a string (RFC 8259, section 7); none if half of a surrogate pair is missing.
+/// Resolves the escapes of a string (RFC 8259, section 7); none if half of a surrogate pair is
+/// missing.
 fn unescape(mut escaped: &str) -> Option<Zeroizing<String>> {
-    // No escape is shorter than the character that it stands for, so nothing is moved to grow.
+    // No escape is shorter than its character, so the buffer never grows and leaves no copy behind.
     let mut text = Zeroizing::new(String::with_capacity(escaped.len()));
     while let Some((plain, rest)) = escaped.split_once('\\') {
         text.push_str(plain);
@@ -134,7 +136,7 @@ fn unescape(mut escaped: &str) -> Option<Zeroizing<String>> {
     Some(text)
 }
 
-/// Takes what follows `\u`: a code unit, and the other half where it is one of a surrogate pair.
+/// Consumes the code unit after `\u`, and the second half if it is the first of a surrogate pair.
 fn code_point(text: &mut &str) -> Option<char> {
     let unit = code_unit(text)?;
     if let Some(character) = char::from_u32(unit.into()) {
@@ -144,11 +146,11 @@ fn code_point(text: &mut &str) -> Option<char> {
     char::decode_utf16([unit, code_unit(text)?]).next()?.ok()
 }
 
-/// Takes the four hexadecimal digits of a UTF-16 code unit.
+/// Consumes the four hexadecimal digits of a UTF-16 code unit.
 fn code_unit(text: &mut &str) -> Option<u16> {
     let (digits, rest) = text.split_at_checked(4)?;
     *text = rest;
-    // The parser would take a sign too.
+    // The parser would accept a sign too.
     let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if is_hexadecimal { u16::from_str_radix(digits, 16).ok() } else { None }
 }
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn every_escape_is_resolved_and_half_a_surrogate_pair_is_no_text() {
+    fn every_escape_is_resolved_and_half_a_surrogate_pair_is_rejected() {
         let texts = [
             ("", ""),
             ("é🔑", "é🔑"),
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_repeats_even_if_it_is_escaped() {
+    fn an_escaped_name_counts_as_repeated() {
         for text in [r#"{"a":1,"b":2,"a":1}"#, r#"{"a":1,"\u0061":2}"#] {
             assert!(Members::parse(text).unwrap().has_repeated_names(), "{text}");
         }

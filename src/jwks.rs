@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 #[derive(Debug, Clone)]
 pub struct KeySet(Vec<Key>);
 
-/// A public key for RS256: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3), of at least 2,048 bits.
+/// A public key for RS256: RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3), of at least
+/// 2,048 bits.
 #[derive(Debug, Clone)]
 pub struct Key {
     id: String,
@@ -36,9 +37,9 @@ struct Jwk {
 }
 
 impl KeySet {
-    /// Reads a key set; none if the text is not one, or has no key for RS256.
+    /// Parses a key set; none if the text is not one or has no key for RS256.
     ///
-    /// Keys of other kinds, and those that no signature could be verified with, are left out, as RFC 7517
+    /// Keys of other kinds and keys that cannot verify a signature are skipped, as RFC 7517
     /// (section 5) advises. So a token that names one counts as signed with an unknown key.
     #[must_use]
     pub fn parse(json: &[u8]) -> Option<Self> {
@@ -65,27 +66,27 @@ impl Key {
         is_usable.then_some(Self { id: kid, components })
     }
 
-    /// Whether this key's owner signed the message.
+    /// Whether the owner of this key signed the message.
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.components.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
     }
 }
 
-/// Whether `ring` verifies with this modulus: an odd number of 2,048 to 8,192 bits.
+/// Whether `ring` accepts this modulus: an odd number of 2,048 to 8,192 bits.
 fn is_modulus(n: &[u8]) -> bool {
     let (Some(first), Some(last)) = (n.first(), n.last()) else { return false };
     let bits = 8 * n.len() - first.leading_zeros() as usize;
     (2_048..=8_192).contains(&bits) && last % 2 == 1
 }
 
-/// Whether `ring` verifies with this exponent: an odd number from 3, of at most 33 bits.
+/// Whether `ring` accepts this exponent: an odd number from 3, of at most 33 bits.
 fn is_exponent(e: &[u8]) -> bool {
     let number = e.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     e.len() <= 5 && (3..1 << 33).contains(&number) && number % 2 == 1
 }
 
-/// Reads a `Base64urlUInt` into big-endian bytes, without the leading zeros that `ring` refuses.
+/// Decodes a `Base64urlUInt` into big-endian bytes without leading zeros, which `ring` rejects.
 fn number(text: &str) -> Option<Vec<u8>> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_verifies_what_its_owner_signed_and_nothing_else() {
+    fn a_key_verifies_only_the_unchanged_message_and_signature() {
         let keys = key_set(&json!([jwk()])).unwrap();
         let key = keys.get("a").unwrap();
         let signature = URL_SAFE_NO_PAD.decode(SIGNATURE).unwrap();
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_modulus_with_a_leading_zero_is_the_same_key() {
+    fn a_modulus_with_a_leading_zero_is_accepted() {
         let n = [&[0], URL_SAFE_NO_PAD.decode(N).unwrap().as_slice()].concat();
         let mut key = jwk();
         key["n"] = URL_SAFE_NO_PAD.encode(n).into();
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_a_key_for_rs256_is_no_key_set() {
+    fn a_text_without_a_key_for_rs256_is_rejected() {
         for text in
             ["", "{}", "[]", "<html>", r#"{"keys":[]}"#, r#"{"keys":{}}"#, r#"{"keys":[7]}"#]
         {
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_verifies_nothing_is_left_out() {
+    fn a_key_that_ring_cannot_use_is_skipped() {
         let modulus = |length: usize, last: u8| {
             let mut bytes = vec![0xc5; length];
             bytes[length - 1] = last;

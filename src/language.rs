@@ -1,14 +1,14 @@
-//! The languages of messages and of the estimate's words, and which one a request asks for.
+//! The languages of messages and of the estimate's words, and the choice of one for a request.
 
 use std::ops::Deref;
 
 use serde::Deserialize;
 
-/// A language in which users read messages, and whose words the estimate of guesses knows.
+/// A language of messages, whose words the estimate of guesses also includes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
-    /// English, which a request gets that asks for none of these.
+    /// English, the default.
     #[default]
     En,
     /// German.
@@ -25,11 +25,11 @@ pub enum Language {
     Pl,
 }
 
-/// The weight of a language range that has none, in thousandths.
+/// The default weight of a language range, in thousandths.
 const FULL_WEIGHT: u16 = 1_000;
 
 impl Language {
-    /// All, in the order of `build.rs`.
+    /// All languages, in the order of `build.rs`.
     pub const ALL: [Self; 7] =
         [Self::En, Self::De, Self::Fr, Self::Es, Self::It, Self::Pt, Self::Pl];
 
@@ -49,8 +49,9 @@ impl Language {
 
     /// Looks up one language range, such as `de-AT` (RFC 4647, section 3.4).
     ///
-    /// The look-up drops subtags from the end until a language is found. Each of ours is a first subtag, so
-    /// that is the only one compared. None if the range is malformed or for another language.
+    /// The look-up drops subtags from the end until a language matches. Each of our tags is a
+    /// single subtag, so only the first one is compared. None if the range is malformed or for
+    /// another language.
     #[must_use]
     pub fn look_up(range: &str) -> Option<Self> {
         let is_subtag = |subtag: &str| {
@@ -63,11 +64,11 @@ impl Language {
         Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
     }
 
-    /// The language of the heaviest range in a list that is one of ours, the first one of equals.
+    /// Chooses the supported language with the highest weight; the first one wins a tie.
     ///
-    /// The list is in the values of `Accept-Language` (RFC 9110, section 12.5.4). Ranges that are malformed or
-    /// whose weight is 0 are skipped. So is `*`: the look-up returns the default for it, and only where no
-    /// other range has matched.
+    /// `values` are those of `Accept-Language` (RFC 9110, section 12.5.4). Ranges that are
+    /// malformed or have a weight of 0 are skipped. So is `*`, which means the default if no other
+    /// range matches.
     #[must_use]
     pub fn preferred(values: impl IntoIterator<Item: Deref<Target = str>>) -> Option<Self> {
         let mut best: Option<(Self, u16)> = None;
@@ -82,7 +83,7 @@ impl Language {
     }
 }
 
-/// Reads an element of `Accept-Language`, such as `de-AT;q=0.7`.
+/// Parses an element of `Accept-Language`, such as `de-AT;q=0.7`.
 fn weighted(element: &str) -> Option<(Language, u16)> {
     let (range, weight) = match element.split_once(';') {
         None => (element, FULL_WEIGHT),
@@ -97,7 +98,7 @@ fn weighted(element: &str) -> Option<(Language, u16)> {
     Some((Language::look_up(trim(range))?, weight))
 }
 
-/// Reads a weight of at most 1 with at most three decimals (RFC 9110, section 12.4.2).
+/// Parses a weight of at most 1 with at most three decimals (RFC 9110, section 12.4.2).
 fn thousandths(weight: &str) -> Option<u16> {
     let (whole, decimals) = weight.split_once('.').unwrap_or((weight, ""));
     let whole = match whole {
@@ -113,7 +114,7 @@ fn thousandths(weight: &str) -> Option<u16> {
     Some(whole + decimals).filter(|weight| *weight <= FULL_WEIGHT)
 }
 
-/// Removes HTTP's optional white space, which is less than Unicode's.
+/// Removes HTTP's optional white space only, which is a subset of Unicode's.
 fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t'])
 }
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_range_finds_the_language_of_its_first_subtag() {
+    fn the_first_subtag_of_a_range_determines_the_language() {
         for (range, language) in [
             ("de", Language::De),
             ("de-AT", Language::De),
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_heaviest_known_range_of_a_list_is_preferred() {
+    fn the_supported_range_with_the_highest_weight_is_preferred() {
         for (list, language) in [
             ("de", Some(Language::De)),
             ("nl, de-AT;q=0.8, fr;q=0.9", Some(Language::Fr)),
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_is_the_name_of_the_language_in_the_policy_file() {
+    fn the_policy_file_names_each_language_by_its_tag() {
         for language in Language::ALL {
             let text = format!("language = {:?}", language.tag());
             let read: std::collections::BTreeMap<String, Language> = toml::from_str(&text).unwrap();
@@ -207,7 +208,7 @@ mod tests {
         }
 
         #[test]
-        fn the_heaviest_of_any_ranges_wins(
+        fn the_first_range_with_the_highest_weight_wins(
             weights in proptest::collection::vec((0..7_usize, 1..=1000_u16), 1..20)
         ) {
             let element = |(at, weight): &(usize, u16)| {

@@ -1,8 +1,8 @@
 //! A serverless backend-for-frontend that changes a signed-in Cognito user's password.
 //!
-//! Data goes one way: [`event`] in, [`handler`], [`request`] (parse), [`verifier`] (verify), [`policy`]
-//! (check), [`change_password`] and [`cognito`] (forward), [`response`] and [`audit`] out.
-//! `ARCHITECTURE.md` has the map.
+//! Data flows one way: [`event`] in, [`handler`], [`request`] (parse), [`verifier`] (verify),
+//! [`policy`] (check), [`change_password`] and [`cognito`] (forward), [`response`] and [`audit`]
+//! out. `ARCHITECTURE.md` has the map.
 
 pub mod app;
 pub mod audit;

@@ -1,6 +1,7 @@
-//! Bounds for one user, in the memory of one execution environment.
+//! Rate limits for each user, in the memory of one execution environment.
 //!
-//! Another environment counts for itself, so these bound a careless or hostile client and are no quota.
+//! Each environment counts for itself, so these limits slow down a careless or hostile client but
+//! are not a quota.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,12 +10,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The maximum number of users counted at the same time: some 100 bytes each.
+/// The maximum number of users counted at the same time: about 100 bytes each.
 ///
-/// Only users with a verified token are counted, so nobody can fill this with made-up names.
+/// Only users with a verified token are counted, so nobody can fill this with invented users.
 const MAX_USERS: usize = 10_000;
 
-/// How often one user may do something in a window of time, which begins with the first time.
+/// A limit on how often each user may do something within a window, which begins with the first
+/// time.
 pub struct Limit {
     max: u32,
     window: Duration,
@@ -27,15 +29,15 @@ struct Window {
 }
 
 impl Limit {
-    /// Allows `max` times in each window.
+    /// Creates a limit that allows `max` times in each window.
     #[must_use]
     pub fn new(max: u32, window: Duration) -> Self {
         Self { max, window, users: Mutex::default() }
     }
 
-    /// Counts one time, or returns how long the user has to wait for it.
+    /// Counts one request, or returns how long the user must wait for the next one.
     ///
-    /// A refused try is not counted, so that a client that goes on trying is let in again.
+    /// A refused request is not counted, so that a client that keeps trying is admitted again.
     pub fn count(&self, user: &str, now: Instant) -> Result<(), Duration> {
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(window) = users.get_mut(user) {
@@ -52,7 +54,8 @@ impl Limit {
         if users.len() >= MAX_USERS {
             users.retain(|_, window| now.duration_since(window.start) < self.window);
             if users.len() >= MAX_USERS {
-                // To forget them all lets some do more; to refuse new ones would shut them out.
+                // This lets some users exceed the limit, but refusing new users would lock them
+                // out.
                 users.clear();
             }
         }
@@ -60,7 +63,7 @@ impl Limit {
         Ok(())
     }
 
-    /// Whether the next time would be refused; counts nothing.
+    /// Whether the next request would be refused. Counts nothing.
     #[must_use]
     pub fn is_reached(&self, user: &str, now: Instant) -> bool {
         let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);

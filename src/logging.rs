@@ -1,4 +1,4 @@
-//! The log: JSON lines in Lambda, readable text at home, and never a secret.
+//! The log: JSON lines in Lambda, plain text elsewhere, and never a secret.
 
 use std::str::FromStr as _;
 
@@ -10,10 +10,10 @@ use tracing_subscriber::registry::Registry;
 
 use crate::config::ConfigError;
 
-/// The most that crates other than this one may log.
+/// The most verbose level at which other crates may log.
 ///
 /// At `TRACE` the Lambda runtime logs whole events and the SDK whole requests, with passwords and
-/// tokens in them, so no setting lifts this. All they have at `INFO` is the runtime's span, which
+/// tokens in them, so no setting overrides this. At `INFO` they have only the runtime's span, which
 /// costs time in every invocation and is not written in Lambda.
 const OTHERS: LevelFilter = LevelFilter::WARN;
 
@@ -26,7 +26,7 @@ pub enum Format {
     Text,
 }
 
-/// What is logged, and how.
+/// The settings of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// `AWS_LAMBDA_LOG_FORMAT`: `JSON` or `Text` (the default).
@@ -35,7 +35,7 @@ pub struct Settings {
     pub level: LevelFilter,
 }
 
-/// Logs where a panic happened, and not its message, which may hold what was being read.
+/// Logs the location of each panic, but not its message, which may contain data of the request.
 pub fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(location = panic.location().map(tracing::field::display), "panic");
@@ -56,7 +56,7 @@ impl Settings {
         };
         let level = match get("AWS_LAMBDA_LOG_LEVEL") {
             None => LevelFilter::INFO,
-            // Lambda knows a level above `ERROR`, which `tracing` does not.
+            // Lambda has a level above `ERROR`, which `tracing` lacks.
             Some(value) if value.eq_ignore_ascii_case("fatal") => LevelFilter::ERROR,
             Some(value) => LevelFilter::from_str(&value).map_err(|_| ConfigError::Invalid {
                 name: "AWS_LAMBDA_LOG_LEVEL",

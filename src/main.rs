@@ -7,12 +7,12 @@ use change_password::app::App;
 use change_password::config::Config;
 use change_password::{event, logging};
 
-/// Printed to somebody who starts the binary by hand.
+/// Printed when somebody starts the binary by hand.
 const NOT_IN_LAMBDA: &str = "this is an AWS Lambda function, and AWS_LAMBDA_RUNTIME_API is not set. \
     It runs in Lambda, under `cargo lambda watch`, or with `make dev`, which needs no AWS account.";
 
-// One thread, for concurrent invocations too: each takes well under a millisecond of processor time
-// and otherwise waits for Cognito. A classic Lambda has a fraction of a core anyway.
+// One thread is enough, even for concurrent invocations: each needs well under a millisecond of
+// processor time and otherwise waits for Cognito. A classic Lambda has a fraction of a core anyway.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     if env::args().any(|argument| argument == "--version") {
@@ -22,7 +22,7 @@ async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Standard error, since it may be the settings of the log that are wrong.
+            // To standard error, since the settings of the log may be invalid.
             eprintln!("change-password: {error}");
             ExitCode::FAILURE
         }

@@ -1,39 +1,40 @@
-//! A proxy before the API, such as a CDN: the secret by which its requests are known, and the address
-//! of the client that it saw.
+//! A proxy in front of the API, such as a CDN: the secret that identifies its requests, and the
+//! client address that it reports.
 //!
-//! An HTTP API cannot refuse what comes past the proxy, since its own address is public. So the proxy
-//! adds a secret to each request, and the function looks for it. Without a secret in the settings there
-//! is no proxy, and every request is let in.
+//! An HTTP API cannot reject requests that bypass the proxy, since its own address is public. So
+//! the proxy adds a secret to each request, and the function verifies it. Without a secret in the
+//! settings there is no proxy, and every request is admitted.
 
 use std::net::IpAddr;
 
 use ring::digest::{Digest, SHA256, digest};
 use thiserror::Error;
 
-/// The header in which the proxy sends its secret, in place of any that the client sent.
+/// The header with the proxy's secret. The proxy overwrites any that the client sent.
 pub const SECRET_HEADER: &str = "x-origin-secret";
 
-/// The header in which the proxy sends the client's address, in place of any that the client sent.
+/// The header with the client's address. The proxy overwrites any that the client sent.
 pub const ADDRESS_HEADER: &str = "x-viewer-address";
 
-/// The lengths of a secret, in bytes: too long to be guessed, and short enough for any header.
+/// The allowed lengths of a secret, in bytes: too long to guess, and short enough for any header.
 const LENGTHS: std::ops::RangeInclusive<usize> = 32..=128;
 
-/// The secrets that are good, of which only digests are kept; none where there is no proxy.
+/// The digests of the valid secrets; empty if there is no proxy.
 #[derive(Debug, Clone, Default)]
 pub struct OriginSecrets(Vec<Digest>);
 
-/// A text that holds no secrets. It is not repeated, since it may hold one all the same.
+/// The text is not a list of secrets. The error does not repeat it, since it may contain one
+/// anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("one or two secrets of 32 to 128 letters, digits, - or _, separated by a comma")]
 pub struct OriginSecretsError;
 
-/// A request that did not come through the proxy.
+/// The request bypassed the proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PastTheProxy;
+pub struct ProxyBypassed;
 
 impl OriginSecrets {
-    /// Reads one secret, or two while one takes the other's place.
+    /// Parses one secret, or two while one replaces the other.
     ///
     /// # Errors
     ///
@@ -48,25 +49,25 @@ impl OriginSecrets {
         Ok(Self(secrets.into_iter().map(hash).collect()))
     }
 
-    /// Lets a request in by the values of its two headers, and returns the client's address if the proxy
-    /// sent it. Without a proxy nobody vouches for that header, so it is not read.
+    /// Admits a request by its two headers, and returns the client's address if the proxy sent it.
     ///
-    /// Digests are compared, so the time that it takes tells nothing of the secrets.
+    /// Without a proxy, the address header is ignored, since the client may have forged it. Digests
+    /// are compared, so the time that this takes reveals nothing about the secrets.
     ///
     /// # Errors
     ///
-    /// [`PastTheProxy`] if there is a proxy and the secret is missing or another one.
+    /// [`ProxyBypassed`] if there is a proxy and the secret is missing or wrong.
     pub fn admit(
         &self,
         secret: Option<&str>,
         address: Option<&str>,
-    ) -> Result<Option<IpAddr>, PastTheProxy> {
+    ) -> Result<Option<IpAddr>, ProxyBypassed> {
         if self.0.is_empty() {
             return Ok(None);
         }
-        let sent = hash(secret.ok_or(PastTheProxy)?);
+        let sent = hash(secret.ok_or(ProxyBypassed)?);
         if self.0.iter().all(|known| known.as_ref() != sent.as_ref()) {
-            return Err(PastTheProxy);
+            return Err(ProxyBypassed);
         }
         Ok(address.and_then(|address| address.parse().ok()))
     }
@@ -88,14 +89,14 @@ mod tests {
     }
 
     #[test]
-    fn without_secrets_every_request_is_let_in_and_no_address_is_believed() {
+    fn without_secrets_every_request_is_admitted_and_the_address_header_is_ignored() {
         let secrets = OriginSecrets::default();
         assert_eq!(secrets.admit(None, None), Ok(None));
         assert_eq!(secrets.admit(Some(OLD), Some("192.0.2.1")), Ok(None));
     }
 
     #[test]
-    fn a_request_with_either_secret_is_let_in_with_the_address_that_the_proxy_saw() {
+    fn a_request_with_either_secret_is_admitted_with_the_address_from_the_proxy() {
         let secrets = OriginSecrets::parse(&format!("{OLD}, {NEW}")).unwrap();
         for secret in [OLD, NEW] {
             let admitted = |address| secrets.admit(Some(secret), address);
@@ -108,17 +109,17 @@ mod tests {
     }
 
     #[test]
-    fn a_request_without_the_secret_is_not_let_in_whatever_address_it_names() {
+    fn a_request_without_a_valid_secret_is_rejected_whatever_its_address_header() {
         let secrets = OriginSecrets::parse(NEW).unwrap();
         let both = format!("{NEW},{NEW}");
         let longer = format!("{NEW}x");
         for other in [None, Some(""), Some(OLD), Some(&NEW[1..]), Some(&longer), Some(&both)] {
-            assert_eq!(secrets.admit(other, Some("192.0.2.1")), Err(PastTheProxy), "{other:?}");
+            assert_eq!(secrets.admit(other, Some("192.0.2.1")), Err(ProxyBypassed), "{other:?}");
         }
     }
 
     #[test]
-    fn secrets_are_one_or_two_and_hard_to_guess() {
+    fn only_one_or_two_secrets_of_32_to_128_plain_characters_are_accepted() {
         let (shortest, longest) = ("a".repeat(32), "Z9-_".repeat(32));
         for text in [shortest.clone(), longest.clone(), format!("{shortest},{longest}")] {
             assert!(OriginSecrets::parse(&text).is_ok(), "{text}");
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_is_printed() {
+    fn debug_output_never_shows_a_secret() {
         let printed = format!("{:?}", OriginSecrets::parse(OLD).unwrap());
         assert!(!printed.contains("old-secret"), "{printed}");
     }

@@ -1,4 +1,4 @@
-//! The answers to `GET /password-policy`, each made once from the policy that is enforced.
+//! The responses to `GET /password-policy`, each generated once from the enforced policy.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::OnceLock;
@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use crate::language::Language;
 use crate::policy::{Rule, Rules, SYMBOLS};
 
-/// The policy for clients in each language, made when it is first asked for.
+/// The policy for clients in each language, generated at the first request for it.
 #[derive(Debug, Default)]
 pub struct PolicyDocuments([OnceLock<PolicyDocument>; Language::ALL.len()]);
 
 impl PolicyDocuments {
-    /// The document of these rules, which must be the same at each call.
+    /// The document for these rules, which must be the same in every call.
     pub fn get(&self, rules: &Rules, language: Language) -> &PolicyDocument {
         self.0[language as usize].get_or_init(|| PolicyDocument::new(rules, language))
     }
@@ -33,7 +33,7 @@ pub struct PolicyDocument {
 impl PolicyDocument {
     /// Describes each rule by its code, its parameters and its message.
     ///
-    /// The organisation's banned words are in none of them.
+    /// The document does not contain the organisation's banned words.
     #[must_use]
     pub fn new(rules: &Rules, language: Language) -> Self {
         let json = json!({
@@ -44,7 +44,7 @@ impl PolicyDocument {
             "rules": describe(rules, language),
         })
         .to_string();
-        // Any function of the bytes will do; this one is in the standard library.
+        // Any hash will do; this one is in the standard library.
         let mut hasher = DefaultHasher::new();
         json.hash(&mut hasher);
         let etag = format!("\"{:016x}\"", hasher.finish());
@@ -52,7 +52,7 @@ impl PolicyDocument {
     }
 }
 
-/// The rules for clients.
+/// Describes the rules for clients.
 #[must_use]
 pub fn describe(rules: &Rules, language: Language) -> Value {
     let describe = |rule: &Rule| {
@@ -68,12 +68,13 @@ pub fn describe(rules: &Rules, language: Language) -> Value {
 
 /// The rules in Apple's `passwordRules` language, for the password generator of iOS.
 ///
-/// The language asks for one character of a class and knows no count, so a class of which more are
-/// required is cut into as many parts, of each of which one is. In a set of characters, `-` has to
-/// stand first and `]` last. Source: Apple, "Customizing Password `AutoFill` Rules".
+/// The language can require one character of a set, but not several. So if the policy requires
+/// several characters of a class, the class is split into as many sets, and one character of each
+/// is required. In a set, `-` must come first and `]` last. Source: Apple, "Customizing Password
+/// `AutoFill` Rules".
 ///
-/// A class has no more parts than characters, which is why a policy cannot require more. A generator may
-/// make a password of the shortest length, so that has room for all parts.
+/// A class cannot be split into more sets than it has characters, so a policy cannot require more.
+/// A generator may use the minimum length, so that has room for a character of each set.
 fn password_rules(rules: &Rules) -> String {
     let required: usize = rules.required_characters().into_iter().map(|(_, count)| count).sum();
     let mut text = vec![
@@ -95,7 +96,7 @@ fn password_rules(rules: &Rules) -> String {
     text.join(" ")
 }
 
-/// As many disjoint parts of a class, dealt like cards.
+/// Splits a class into `count` disjoint parts by dealing out its members in turn.
 fn parts(members: &[char], count: usize) -> impl Iterator<Item = Vec<char>> {
     (0..count).map(move |first| members.iter().copied().skip(first).step_by(count).collect())
 }
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_changes_with_the_rules_and_only_with_them() {
+    fn the_etag_changes_only_if_the_rules_change() {
         let plain = document("[length]\nmin = 8");
         assert_eq!(document("# The same.\n[length]\nmin = 8"), plain);
         assert_ne!(document("[length]\nmin = 9").etag, plain.etag);
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_of_each_language_is_another_and_its_document_is_made_once() {
+    fn each_language_has_its_own_etag_and_its_document_is_generated_once() {
         let policy = Policy::from_toml("length.min = 8").unwrap();
         let documents = PolicyDocuments::default();
         let get = |language| documents.get(policy.base(), language);
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_count_that_a_policy_may_have_is_expressed_in_sets_that_are_not_empty() {
+    fn every_count_that_a_policy_may_require_becomes_as_many_non_empty_sets() {
         for (class, most) in [("lowercase", 26), ("uppercase", 26), ("digit", 10), ("symbol", 32)] {
             for count in 1..=most {
                 let policy = format!("length.min = 8\ncharacters.{class} = {count}");
@@ -145,14 +146,14 @@ mod tests {
                 let rules = json["passwordRules"].as_str().unwrap();
                 assert_eq!(rules.matches("required: [").count(), count, "{rules}");
                 assert!(!rules.contains(": [];"), "{rules}");
-                // A password of the shortest length has room for all of them.
+                // A password of the minimum length has room for all of them.
                 assert!(rules.starts_with(&format!("minlength: {};", count.max(8))), "{rules}");
             }
         }
     }
 
     #[test]
-    fn password_rules_ask_for_each_class_as_often_as_the_policy_does() {
+    fn password_rules_require_each_class_as_often_as_the_policy_does() {
         let policy = "[length]\nmin = 8\nmax = 64\n[characters]\ndigit = 2\nsymbol = 1\nclasses = 3\n[patterns]\nmax_run = 3";
         let json: Value = serde_json::from_str(&document(policy).json).unwrap();
         let expected = [

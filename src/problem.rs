@@ -1,4 +1,4 @@
-//! The problems of the public contract: the one table of codes, statuses and titles.
+//! The problems of the public API: one table of their codes, statuses and titles.
 
 use http::StatusCode;
 
@@ -41,21 +41,21 @@ problem_codes! {
     MalformedRequest = BAD_REQUEST, "malformed_request", "Malformed request";
     /// There is no usable `Authorization` header.
     MissingToken = UNAUTHORIZED, "missing_token", "Access token missing";
-    /// The token is no good; the client needs another one.
+    /// The token is invalid; the client needs another one.
     InvalidToken = UNAUTHORIZED, "invalid_token", "Access token not accepted";
-    /// The token lacks the scope that a change of password needs.
+    /// The token lacks the scope that a password change requires.
     InsufficientScope = FORBIDDEN, "insufficient_scope", "Scope missing";
     /// The previous password is wrong.
     PreviousPasswordIncorrect =
         FORBIDDEN, "previous_password_incorrect", "Previous password incorrect";
     /// The user is disabled.
     UserDisabled = FORBIDDEN, "user_disabled", "Account disabled";
-    /// Cognito refused for a reason that this service does not know.
+    /// Cognito refused the change for an unknown reason.
     NotAuthorized = FORBIDDEN, "not_authorized", "Not authorized";
     /// The user signs in through another identity provider and has no password here.
     PasswordManagedElsewhere =
         FORBIDDEN, "password_managed_elsewhere", "Password managed elsewhere";
-    /// Cognito's web ACL refused, or the organisation's own access policy.
+    /// Cognito's web ACL or an access policy of the organisation blocked the request.
     RequestBlocked = FORBIDDEN, "request_blocked", "Request blocked";
     /// No such route.
     NotFound = NOT_FOUND, "not_found", "Not found";
@@ -68,21 +68,21 @@ problem_codes! {
     /// The body is too long.
     PayloadTooLarge = PAYLOAD_TOO_LARGE, "payload_too_large", "Body too large";
     /// The content type is not JSON.
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Not JSON";
+    UnsupportedMediaType =
+        UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type";
     /// The proposed password breaks rules.
     PasswordPolicyViolation =
         UNPROCESSABLE_ENTITY, "password_policy_violation", "Password policy violated";
-    /// The user has tried too often.
+    /// The user has made too many attempts.
     AttemptLimitExceeded = TOO_MANY_REQUESTS, "attempt_limit_exceeded", "Too many attempts";
-    /// The user pool is over its quota of requests.
+    /// The user or the user pool has sent too many requests.
     TooManyRequests = TOO_MANY_REQUESTS, "too_many_requests", "Too many requests";
     /// This service or its deployment is at fault.
     InternalError = INTERNAL_SERVER_ERROR, "internal_error", "Internal error";
     /// Cognito failed, and did not change the password.
     UpstreamError = BAD_GATEWAY, "upstream_error", "Sign-in service failed";
-    /// Cognito was not reached, so nothing was changed.
-    UpstreamUnavailable =
-        SERVICE_UNAVAILABLE, "upstream_unavailable", "Sign-in service not reached";
-    /// Whether the password changed could not be settled.
+    /// Cognito or the breach service was not reached, so nothing was changed.
+    UpstreamUnavailable = SERVICE_UNAVAILABLE, "upstream_unavailable", "Service not reached";
+    /// The function could not find out whether the password changed.
     OutcomeUnknown = GATEWAY_TIMEOUT, "outcome_unknown", "Outcome unknown";
 }

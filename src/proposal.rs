@@ -1,4 +1,4 @@
-//! A new password that a verified user proposes, as the policy sees it.
+//! The new password that a verified user proposes, and the input for checking it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,22 +11,22 @@ use crate::error::Error;
 use crate::policy::{PersonalAttribute, PersonalWords, Rules, Violation, can_be_a_password};
 use crate::token::VerifiedToken;
 
-/// The attributes of a user, as far as a policy can refer to them.
+/// The attributes of a user that a policy can refer to.
 pub type Attributes = BTreeMap<PersonalAttribute, String>;
 
-/// A password and whose it is to become.
+/// A proposed password, and the user who proposes it.
 #[derive(Debug)]
 pub struct Proposal {
     /// The user.
     pub token: VerifiedToken,
-    /// The password in force; none for a user who never had one.
+    /// The current password; none for a user who never had one.
     pub previous: Option<Password>,
-    /// The password to put in force.
+    /// The new password.
     pub proposed: Password,
 }
 
 impl Proposal {
-    /// Refuses a previous password that no Cognito user can have.
+    /// Rejects a previous password that no Cognito user can have.
     ///
     /// # Errors
     ///
@@ -36,14 +36,14 @@ impl Proposal {
         if is_possible { Ok(()) } else { Err(Error::PreviousPasswordUnusable) }
     }
 
-    /// The violations that can be found without waiting.
+    /// The violations that can be found without a network call.
     #[must_use]
     pub fn violations(&self, rules: &Rules, attributes: &Attributes) -> Vec<Violation> {
         let personal = self.personal_words(rules, attributes);
         rules.violations(&self.proposed, self.previous.as_ref(), &personal)
     }
 
-    /// The user's own words, as far as the rules look at them.
+    /// The user's personal words that the rules look for.
     #[must_use]
     pub fn personal_words(&self, rules: &Rules, attributes: &Attributes) -> PersonalWords {
         let user_name = self.token.user.username.iter();
@@ -54,15 +54,15 @@ impl Proposal {
         PersonalWords::new(user_name.chain(others).filter(|(name, _)| wanted.contains(name)))
     }
 
-    /// Whether the rules need more of the user than the token holds.
+    /// Whether the rules need attributes of the user that the token does not contain.
     #[must_use]
     pub fn needs_attributes(rules: &Rules) -> bool {
         let in_token = PersonalAttribute::UserName;
         rules.personal_attributes().iter().any(|attribute| *attribute != in_token)
     }
 
-    /// The attributes that the rules need beside the user name, which the token has, and the time
-    /// spent waiting for them.
+    /// Fetches the attributes that the rules need besides the user name, which the token contains.
+    /// Also returns the time spent waiting for them.
     pub async fn attributes(
         &self,
         rules: &Rules,

@@ -1,4 +1,4 @@
-//! HTTP in: which route a request is for, and what it asks for, with every fault named.
+//! HTTP in: finds a request's route, and parses its headers and body with an error for every fault.
 
 use std::fmt;
 
@@ -11,23 +11,23 @@ use crate::error::Error;
 use crate::headers::Headers;
 use crate::json::{Members, text};
 
-/// The longest body read, in bytes: two passwords of 256 code points fit, each code point escaped
-/// as a surrogate pair of 12 bytes.
+/// The maximum length of a body, in bytes. Two passwords of 256 code points fit, with each code
+/// point escaped as a surrogate pair of 12 bytes.
 pub const MAX_BODY: usize = 8 * 1024;
 
-/// The longest body in Cognito's wire format that is read, in bytes: those two passwords, and the longest
-/// token that is read.
+/// The maximum length of a body in Cognito's wire format, in bytes: those two passwords, and the
+/// longest token.
 pub const MAX_WIRE_BODY: usize = 24 * 1024;
 
 /// The header that names the operation in the JSON protocol of AWS (AWS JSON 1.1).
 pub const OPERATION_HEADER: &str = "x-amz-target";
 
-/// The one operation that is answered in Cognito's wire format.
+/// The only operation that is supported in Cognito's wire format.
 const WIRE_OPERATION: &str = "AWSCognitoIdentityProviderService.ChangePassword";
 
 const WIRE_CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
-/// The longest field name that is repeated to the client, in code points.
+/// The longest field name that an error repeats, in code points.
 const MAX_FIELD_NAME: usize = 40;
 
 const PREVIOUS: &str = "previousPassword";
@@ -38,13 +38,13 @@ const WIRE_ACCESS_TOKEN: &str = "AccessToken";
 const WIRE_PREVIOUS: &str = "PreviousPassword";
 const WIRE_PROPOSED: &str = "ProposedPassword";
 
-/// Where password managers look for the page on which a user changes a password.
+/// The path at which password managers look for the page for changing a password.
 ///
-/// Source: W3C, "A Well-Known URL for Changing Passwords". It stands at the root of an origin, so no
+/// Source: W3C, "A Well-Known URL for Changing Passwords". It is at the root of an origin, so no
 /// prefix is accepted.
 pub const CHANGE_PASSWORD_PAGE: &str = "/.well-known/change-password";
 
-/// What can be asked for.
+/// The routes of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
     /// `POST /change-password`
@@ -53,8 +53,8 @@ pub enum Route {
     CheckPassword,
     /// `GET /password-policy`, and `HEAD`
     PasswordPolicy,
-    /// `GET /.well-known/change-password`, and `HEAD`; any other method too, since the path is nothing
-    /// at all without a configured page
+    /// `GET /.well-known/change-password`, and `HEAD`; also any other method, since without a
+    /// configured page the path does not exist
     ChangePasswordPage,
     /// `GET /health`, and `HEAD`
     Health,
@@ -94,8 +94,8 @@ pub struct PasswordsBody {
 impl Route {
     /// Finds the route by the last segment of the path.
     ///
-    /// A stage and the base path of a domain name may stand before it, and a slash after it. Anything
-    /// that a gateway could have read as another path is no route.
+    /// A stage and the base path of a domain name may precede it, and a slash may follow. A path
+    /// that a gateway could have read differently has no route.
     pub fn find(method: &Method, path: &str) -> Result<Self, Error> {
         if path == CHANGE_PASSWORD_PAGE {
             return Ok(Self::ChangePasswordPage);
@@ -119,8 +119,9 @@ impl Route {
         }
     }
 
-    /// Finds the route of a request that names its operation in [`OPERATION_HEADER`], by its path: a stage
-    /// and the base path of a domain name at most, and a slash after them.
+    /// Finds the route of a request that names its operation in [`OPERATION_HEADER`].
+    ///
+    /// Its path may contain only a stage, the base path of a domain name and a trailing slash.
     pub fn find_wire(method: &Method, path: &str) -> Result<Self, Error> {
         let relative = path.strip_prefix('/').ok_or(Error::NotFound)?;
         let mut segments = relative.strip_suffix('/').unwrap_or(relative).split('/');
@@ -131,7 +132,7 @@ impl Route {
         }
     }
 
-    /// The name by which `openapi.yaml` knows what is asked for; a `HEAD` counts as its `GET`.
+    /// The `operationId` in `openapi.yaml`; a `HEAD` counts as its `GET`.
     #[must_use]
     pub fn operation_id(&self) -> &'static str {
         match self {
@@ -145,16 +146,16 @@ impl Route {
     }
 }
 
-/// Whether a segment of a path reads the same to everyone: letters, digits, `-` and `_`.
+/// Whether a path segment is unambiguous: only letters, digits, `-` and `_`.
 fn is_plain_segment(segment: &str) -> bool {
     !segment.is_empty()
         && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// Reads the one bearer token of the `Authorization` header (RFC 6750, section 2.1).
+/// Reads the single bearer token of the `Authorization` header (RFC 6750, section 2.1).
 ///
-/// A token may also stand there without `Bearer`. API Gateway's authorizer accepts that, and a client
-/// that got a 401 after it would fetch one new token after another.
+/// A token without `Bearer` is accepted too, as API Gateway's authorizer does. A client whose token
+/// passed there and got a 401 here would fetch one new token after another.
 pub fn bearer_token(headers: &Headers<'_>) -> Result<Zeroizing<String>, Error> {
     let value = headers.get_only("authorization").ok_or(Error::MissingToken)?;
     if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -169,19 +170,18 @@ pub fn bearer_token(headers: &Headers<'_>) -> Result<Zeroizing<String>, Error> {
     Ok(Zeroizing::new(token.to_owned()))
 }
 
-/// Whether a text is three parts of base64url, with dots between them.
+/// Whether a text has three parts of base64url, separated by dots.
 fn is_jwt_like(text: &str) -> bool {
-    // The alphabet of base64url happens to be that of plain segments.
+    // Base64url has the same alphabet as plain segments.
     text.split('.').count() == 3 && text.split('.').all(is_plain_segment)
 }
 
-/// Refuses a body that does not say it is JSON; parameters such as `charset` are ignored.
+/// Rejects a content type other than JSON; parameters such as `charset` are ignored.
 pub fn require_json(headers: &Headers<'_>) -> Result<(), Error> {
     require_content_type(headers, "application/json")
 }
 
-/// Refuses a request in Cognito's wire format that is for another operation, or does not say that its
-/// body is of that format.
+/// Rejects a request in Cognito's wire format with another operation or another content type.
 ///
 /// # Errors
 ///
@@ -194,7 +194,7 @@ pub fn require_wire(headers: &Headers<'_>) -> Result<(), Error> {
 }
 
 fn require_content_type(headers: &Headers<'_>, required: &str) -> Result<(), Error> {
-    // Not `trim`, which would take other spaces than HTTP's for none.
+    // Not `trim`, which would also remove white space that HTTP does not allow here.
     let is_required =
         |media_type: &str| media_type.trim_matches([' ', '\t']).eq_ignore_ascii_case(required);
     match headers.get("content-type") {
@@ -204,12 +204,12 @@ fn require_content_type(headers: &Headers<'_>, required: &str) -> Result<(), Err
 }
 
 impl ChangePasswordBody {
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
     ///
     /// [`Error::PayloadTooLarge`], or [`Error::MalformedRequest`] with the field's name. No error
-    /// ever holds a value: serde's own texts would.
+    /// ever contains a value, as serde's own texts would.
     pub fn parse(body: &[u8]) -> Result<Self, Error> {
         read_fields(body, MAX_BODY, &[PREVIOUS, PROPOSED, SIGN_OUT], |members| {
             require_known(members, &[PREVIOUS, PROPOSED, SIGN_OUT])?;
@@ -226,7 +226,7 @@ impl ChangePasswordBody {
 }
 
 impl PasswordsBody {
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
     ///
@@ -238,7 +238,7 @@ impl PasswordsBody {
         })
     }
 
-    /// Takes the passwords from the fields of these names.
+    /// Reads the passwords from the fields with these names.
     fn from_members<'a>(
         members: &'a Members,
         previous: &'static str,
@@ -259,8 +259,8 @@ impl PasswordsBody {
 }
 
 impl WireBody {
-    /// Reads a body; fields that are not known are ignored, as Cognito ignores them: clients send
-    /// `ClientMetadata`, for example.
+    /// Parses a body. Like Cognito, it ignores unknown fields: clients send `ClientMetadata`, for
+    /// example.
     ///
     /// # Errors
     ///
@@ -278,7 +278,7 @@ impl WireBody {
     }
 }
 
-/// Refuses fields other than these.
+/// Rejects fields other than these.
 fn require_known<'a>(members: &'a Members, fields: &[&str]) -> Result<(), Fault<'a>> {
     members
         .names()
@@ -286,7 +286,7 @@ fn require_known<'a>(members: &'a Members, fields: &[&str]) -> Result<(), Fault<
         .map_or(Ok(()), |name| Err(Fault::Unknown(name)))
 }
 
-/// Reads a body of at most `max` bytes that is a JSON object with each of these fields at most once.
+/// Parses a body of at most `max` bytes: a JSON object with each of these fields at most once.
 fn read_fields<T>(
     body: &[u8],
     max: usize,
@@ -299,7 +299,7 @@ fn read_fields<T>(
     let malformed = |detail: String| Error::MalformedRequest(detail);
     let body =
         str::from_utf8(body).map_err(|_| malformed("The body is not valid UTF-8.".to_owned()))?;
-    // Of other values, serde's errors would hold copies.
+    // For other values, serde's errors would contain copies.
     if body.starts_with(|first: char| matches!(first, '"' | '[' | '-' | '0'..='9')) {
         return Err(malformed(Fault::NotAnObject.to_string()));
     }
@@ -322,7 +322,7 @@ fn read_fields<T>(
     Err(malformed(fault.to_string()))
 }
 
-/// What is wrong with a body that is JSON.
+/// The fault of a body that is valid JSON.
 enum Fault<'a> {
     NotAnObject,
     Unknown(&'a str),
@@ -338,19 +338,19 @@ impl fmt::Display for Fault<'_> {
         match self {
             Self::NotAnObject => f.write_str("The body is not a JSON object."),
             Self::Unknown(name) if is_field_name(name) => {
-                write!(f, "The field `{name}` is not known.")
+                write!(f, "The field `{name}` is unknown.")
             }
-            Self::Unknown(_) => f.write_str("The body has a field that is not known."),
+            Self::Unknown(_) => f.write_str("The body has an unknown field."),
             Self::Repeated(name) => write!(f, "The field `{name}` appears more than once."),
             Self::Missing(name) => write!(f, "The field `{name}` is missing."),
             Self::NotAString(name) => write!(f, "The field `{name}` is not a string."),
-            Self::NotABoolean(name) => write!(f, "The field `{name}` is not true or false."),
+            Self::NotABoolean(name) => write!(f, "The field `{name}` is neither true nor false."),
             Self::Empty(name) => write!(f, "The field `{name}` is empty."),
         }
     }
 }
 
-/// Tells a field's name, which helps to be repeated, from text that went astray into one.
+/// Whether a name looks like a field's and is safe to repeat; it may be a misplaced secret instead.
 fn is_field_name(text: &str) -> bool {
     text.len() <= MAX_FIELD_NAME
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -363,7 +363,7 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     #[test]
-    fn routes_are_found_behind_plain_prefixes_and_before_a_trailing_slash() {
+    fn routes_are_found_after_plain_prefixes_and_with_a_trailing_slash() {
         let found = [
             ("POST", "/change-password", Route::ChangePassword),
             ("POST", "/change-password/", Route::ChangePassword),
@@ -436,14 +436,14 @@ mod tests {
         }
     }
 
-    /// Reads something of the headers of a request with one header that has these values.
+    /// Calls `read` with the headers of a request that has one header with these values.
     fn with_headers<T>(name: &str, values: &[&str], read: impl Fn(&Headers) -> T) -> T {
         let headers = serde_json::json!({ name: values }).to_string();
         read(&Headers::new(Members::parse(&headers).unwrap(), Members::default()))
     }
 
     #[test]
-    fn exactly_one_token_is_usable_with_or_without_its_scheme() {
+    fn exactly_one_token_is_accepted_with_or_without_bearer() {
         for value in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c ", "a.b.c", " a.b.c "] {
             let token = with_headers("Authorization", &[value], bearer_token).unwrap();
             assert_eq!(*token, "a.b.c", "{value}");
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn only_json_is_read() {
+    fn only_a_json_content_type_is_accepted() {
         for value in
             ["application/json", "Application/JSON; charset=utf-8", "application/json ;a=b"]
         {
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_arrive_unchanged() {
+    fn passwords_are_read_unchanged() {
         let body = r#" {"signOutEverywhere":true,"previousPassword":" \u0000old\ud83d\udd11 ",
             "proposedPassword":"e\u0301 \u00e9"} "#;
         let body = ChangePasswordBody::parse(body.as_bytes()).unwrap();
@@ -520,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_body_is_told_its_fault_and_none_of_its_values() {
+    fn the_error_of_a_malformed_body_names_the_fault_but_no_value() {
         let cases = [
             ("", "not valid JSON (line 1, column 0)"),
             ("hunter2", "not valid JSON (line 1, column 1)"),
@@ -535,12 +535,12 @@ mod tests {
             (r#"{"previousPassword":["hunter2"]}"#, "`previousPassword` is not a string"),
             (r#"{"previousPassword":""}"#, "`previousPassword` is empty"),
             (r#"{"previousPassword":"hunter2"}"#, "`proposedPassword` is missing"),
-            (r#"{"signOutEverywhere":"hunter2"}"#, "`signOutEverywhere` is not true or false"),
+            (r#"{"signOutEverywhere":"hunter2"}"#, "`signOutEverywhere` is neither true nor false"),
             (r#"{"proposedPassword":"hunter2","proposedPassword":"hunter2"}"#, "more than once"),
             (r#"{"previousPassword":null,"previousPassword":"hunter2"}"#, "more than once"),
             (r#"{"signOutEverywhere":null,"signOutEverywhere":null}"#, "more than once"),
-            (r#"{"newPassword":"hunter2"}"#, "`newPassword` is not known"),
-            (r#"{"hunter2":1}"#, "a field that is not known"),
+            (r#"{"newPassword":"hunter2"}"#, "`newPassword` is unknown"),
+            (r#"{"hunter2":1}"#, "an unknown field"),
         ];
         for (body, expected) in cases {
             let error = ChangePasswordBody::parse(body.as_bytes()).unwrap_err().to_string();

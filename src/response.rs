@@ -18,7 +18,7 @@ use crate::policy::Violation;
 use crate::policy_document::{PolicyDocument, describe};
 use crate::token::REQUIRED_SCOPE;
 
-/// How long clients may keep the policy, in seconds; they ask again with `If-None-Match` after that.
+/// How long clients may cache the policy, in seconds; then they revalidate it with `If-None-Match`.
 const POLICY_MAX_AGE: &str = "public, max-age=300";
 
 /// A problem's body: the members of RFC 9457, then our own.
@@ -37,7 +37,7 @@ struct ProblemDocument<'a> {
     retry_after_seconds: Option<u32>,
 }
 
-/// `204`, or `200` with a body when the sign-out was asked for.
+/// `204`, or `200` with a body if the client requested the sign-out.
 #[must_use]
 pub fn changed(changed: &Changed) -> Response<Body> {
     match changed.signed_out_everywhere {
@@ -50,7 +50,7 @@ pub fn changed(changed: &Changed) -> Response<Body> {
     }
 }
 
-/// What the policy says of a password.
+/// `200` with the result of checking a password.
 #[must_use]
 pub fn checked(verdict: &Verdict, language: Language) -> Response<Body> {
     let Verdict { rules, violations, not_checked, guesses_log10 } = verdict;
@@ -69,7 +69,7 @@ fn in_language(violations: &[Violation], language: Language) -> Value {
     violations.iter().map(|violation| violation.describe(language)).collect()
 }
 
-/// The policy, or `304` when the client has it already.
+/// The policy, or `304` if the client has it already.
 #[must_use]
 pub fn policy(document: &PolicyDocument, headers: &Headers<'_>, with_body: bool) -> Response<Body> {
     let known = headers.get_all("if-none-match").any(|value| names(&value, &document.etag));
@@ -88,10 +88,10 @@ pub fn policy(document: &PolicyDocument, headers: &Headers<'_>, with_body: bool)
     response
 }
 
-/// `303` to the app's page for a change of password.
+/// `303` to the app's page for changing a password.
 ///
-/// It is one of the three redirections that "A Well-Known URL for Changing Passwords" allows, and the
-/// one that no client follows with anything but `GET`.
+/// "A Well-Known URL for Changing Passwords" allows three redirections. This is the one that every
+/// client follows with `GET`.
 #[must_use]
 pub fn change_password_page(url: &HeaderValue) -> Response<Body> {
     let mut response = respond(StatusCode::SEE_OTHER, None, String::new());
@@ -106,13 +106,13 @@ pub fn healthy(with_body: bool) -> Response<Body> {
     respond(StatusCode::OK, Some("application/json"), body.to_owned())
 }
 
-/// Tells whether an `If-None-Match` value names this tag, by RFC 9110's weak comparison.
+/// Whether an `If-None-Match` value contains this tag by RFC 9110's weak comparison.
 fn names(value: &str, etag: &str) -> bool {
     let mut tags = value.split(',').map(str::trim);
     tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// An error as `application/problem+json` (RFC 9457), the messages of its violations in a language.
+/// An error as `application/problem+json` (RFC 9457), with violations' messages in this language.
 #[must_use]
 pub fn problem(error: &Error, request_id: &str, language: Language) -> Response<Body> {
     let (code, retry_after_seconds) = (error.code(), error.retry_after_seconds());
@@ -150,7 +150,7 @@ pub fn problem(error: &Error, request_id: &str, language: Language) -> Response<
     response
 }
 
-/// The JSON of our own structures of strings and numbers, which always have one.
+/// The JSON form of our own structures, which always have one.
 pub(crate) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("strings and numbers have a JSON form")
 }

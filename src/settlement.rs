@@ -1,68 +1,71 @@
-//! Whether a change was made whose first answer leaves it in doubt: the decisions, without the calls.
+//! Decides whether a change was made if the first request left that in doubt. Makes no calls
+//! itself.
 //!
-//! The same change (old → new) is sent again. That is safe, since its effect is the same once or twice:
-//! if it succeeds, the new password is in force, and a late first request can only be refused.
-//! If Cognito refuses it, one probe (new → new) may tell why. Cognito can look at the previous
-//! password before or after the history; a verdict must hold in both orders.
+//! The same change (old → new) is sent again. That is safe, since its effect is the same once or
+//! twice: if it succeeds, the new password is in force, and Cognito can only refuse a late first
+//! request. If Cognito refuses it, one probe (new → new) may show why. Cognito may check the
+//! previous password before or after the history; a verdict must be true for both orders.
 //!
 //! | second change | probe | verdict |
 //! | --- | --- | --- |
 //! | success | | changed |
 //! | previous password incorrect | success, or used before | changed |
-//! | | previous password incorrect | the previous password was wrong all along |
+//! | | previous password incorrect | the previous password was wrong from the start |
 //! | used before | success | changed |
 //! | | previous password incorrect | used before |
 //! | previous password unusable | success | changed |
-//! | refused for what the request holds | | that refusal, which the first request got too |
+//! | refused because of the request itself | | that refusal, which the first request got too |
 //! | anything else | | unknown |
 //! | any of the above | anything else | unknown |
 //!
-//! "Incorrect" to the second change means that the old password is not in force: the first request
-//! was made, or the old password was wrong. The probe tells the two apart. A history refuses it
-//! either after the previous password (the new one) was right, or because the new password is in the
-//! history, where it was not when the second change was refused otherwise.
+//! If the second change is "incorrect", the old password is not in force: either the first request
+//! made the change, or the old password was wrong. The probe distinguishes the two. If the history
+//! refuses the probe, the change was made: either Cognito first found the previous password (the
+//! new one) correct, or the new password has entered the history since the second change, which the
+//! history did not refuse.
 //!
-//! "Used before" to the second change is the history's answer to a password from before, and, if the
-//! history is looked at first, to a change that was just made. A probe that is "incorrect" excludes the
-//! latter, and the former will refuse a late first request too. If the history answers the probe as
-//! well, no request can tell the two apart: the only case that stays unknown while Cognito is well.
+//! If the second change is "used before", either the user had the new password earlier or, if
+//! Cognito checks the history first, the change was just made. If the probe is "incorrect", the
+//! change was not made, and the history will refuse a late first request too. If the history
+//! refuses the probe as well, no request can distinguish the two. This is the only case that stays
+//! unknown while Cognito works.
 
 use crate::cognito::Failure;
 use crate::error::Error;
 
-/// The answer to one `ChangePassword`.
+/// Cognito's response to one `ChangePassword`.
 pub type Answer = Result<(), Failure>;
 
-/// What became of a change.
+/// Whether a change was made.
 #[derive(Debug)]
 pub enum Verdict {
     /// The new password is in force.
     Changed,
-    /// The old password is in force, for this reason, and no request can change it any more.
+    /// The old password is in force, for this reason, and a late request cannot change it.
     Refused(Error),
-    /// It cannot be told.
+    /// Neither is certain.
     Unknown,
 }
 
-/// What follows from the answer to the second change.
+/// The next step after the second change.
 #[derive(Debug)]
 pub enum Next {
     /// Nothing more needs to be sent.
     Settled(Verdict),
-    /// A change from the new password to itself has to be sent.
+    /// A change from the new password to itself must be sent.
     Probe(Probe),
 }
 
-/// What the answer to a probe means.
+/// How to interpret the response to a probe.
 #[derive(Debug)]
 pub struct Probe {
-    /// The verdict of "incorrect"; none where that proves nothing.
+    /// The refusal that "incorrect" proves; none if it proves nothing.
     incorrect: Option<Error>,
     /// Whether a refusal by the history proves that the change was made.
     history_proves_change: bool,
 }
 
-/// What was sent to settle a doubt, for the audit event.
+/// The request that settled a doubt, for the audit event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettledBy {
     /// The same change again.
@@ -71,14 +74,14 @@ pub enum SettledBy {
     Probe,
 }
 
-/// A change whose first answer left it in doubt, for the audit event.
+/// The doubt that the first request left, for the audit event.
 #[derive(Debug)]
 pub struct Doubt {
     /// What happened to the first request.
     pub cause: String,
-    /// The request that settled the doubt; none where the outcome stayed unknown.
+    /// The request that settled the doubt; none if the outcome stayed unknown.
     pub settled_by: Option<SettledBy>,
-    /// Cognito's ids of all answers, in the order of the requests.
+    /// Cognito's request ids of all its responses, in the order of the requests.
     pub request_ids: Vec<String>,
 }
 
@@ -93,7 +96,7 @@ impl SettledBy {
     }
 }
 
-/// Decides on the answer to the second change.
+/// Interprets the response to the second change.
 #[must_use]
 pub fn after_second_change(answer: Answer) -> Next {
     let error = match answer {
@@ -120,7 +123,7 @@ pub fn after_second_change(answer: Answer) -> Next {
 }
 
 impl Probe {
-    /// Decides on the answer to the probe.
+    /// Interprets the response to the probe.
     #[must_use]
     pub fn settle(self, answer: Answer) -> Verdict {
         match answer {
@@ -164,7 +167,7 @@ mod tests {
         Never,
     }
 
-    /// Cognito, as far as it decides on a change.
+    /// A model of how Cognito decides on a change.
     #[derive(Debug, Clone)]
     struct Model {
         history: History,
@@ -193,8 +196,8 @@ mod tests {
         }
     }
 
-    /// Settles a doubt as `ChangePassword` does, and returns the verdict with what is in force then
-    /// and later.
+    /// Settles a doubt as `ChangePassword` does, and returns the verdict with the passwords in
+    /// force then and later.
     fn settle(mut cognito: Model, effect: Effect) -> (Verdict, [&'static str; 2]) {
         let first = |cognito: &mut Model, moment| {
             if effect == moment {
@@ -213,8 +216,8 @@ mod tests {
         (verdict, [then, cognito.current()])
     }
 
-    /// A history of three, a previous password that is right or wrong, a new one that is fresh or was
-    /// used before, and a first request that takes effect at one of four moments: 48 cases.
+    /// All 48 cases: three kinds of history, a previous password that is right or wrong, a new one
+    /// that is fresh or was used before, and four moments at which the first request takes effect.
     fn cases() -> impl Iterator<Item = (Model, bool, bool, Effect)> {
         let histories = [History::None, History::AfterThePassword, History::BeforeThePassword];
         let effects = [
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn no_verdict_is_false_then_or_later() {
+    fn every_verdict_is_true_when_given_and_stays_true() {
         for (cognito, is_right, is_fresh, effect) in cases() {
             let before = cognito.current();
             let (verdict, in_force) = settle(cognito.clone(), effect);
@@ -256,12 +259,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_history_that_is_checked_before_the_password_leaves_a_case_unknown() {
+    fn a_case_stays_unknown_only_if_the_history_is_checked_before_the_password() {
         let mut unknown = 0;
         for (cognito, is_right, is_fresh, effect) in cases() {
             let (verdict, _) = settle(cognito.clone(), effect);
-            // The history answers both requests alike whether the new password is from before or
-            // was just set, so that nothing that is sent could tell.
+            // The history refuses both requests, whether the new password is an earlier one or was
+            // just set, so no request could distinguish the two.
             let is_undecidable = cognito.history == History::BeforeThePassword
                 && (!is_fresh || is_right && effect == Effect::BeforeTheSecondChange);
             let is_unknown = matches!(verdict, Verdict::Unknown);
@@ -292,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_previous_password_that_cannot_be_is_never_incorrect_while_settling() {
+    fn an_unusable_previous_password_is_never_settled_as_incorrect() {
         let unusable = || Err(Failure::Refused(Error::PreviousPasswordUnusable));
         let probe = || match after_second_change(unusable()) {
             Next::Probe(probe) => probe,

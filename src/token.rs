@@ -1,4 +1,4 @@
-//! An access token: what it claims, and what is believed of it once its signature is verified.
+//! Access tokens: their claims, before and after their signature is verified.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,33 +12,34 @@ use crate::credentials::AccessToken;
 use crate::json::Members;
 use crate::jwks::Key;
 
-/// The scope without which Cognito refuses `ChangePassword`.
+/// The scope that Cognito requires for `ChangePassword`.
 ///
 /// Source: Amazon Cognito user pools API reference, `ChangePassword`.
 pub const REQUIRED_SCOPE: &str = "aws.cognito.signin.user.admin";
 
-/// The longest token read, in bytes.
+/// The maximum length of a token, in bytes.
 ///
-/// API Gateway takes at most 10,240 bytes of headers in all and a load balancer 16 KiB a header, so
-/// no token that could reach us through either is refused for its length.
+/// API Gateway accepts at most 10,240 bytes of headers in total and a load balancer 16 KiB per
+/// header, so no token that passes either of them is rejected for its length.
 const MAX_LENGTH: usize = 16 * 1024;
 
-/// How long after `exp` and before `nbf` a token is still sent on, in case our clock is not Cognito's.
+/// How long after `exp` and before `nbf` a token is still accepted, in case our clock and Cognito's
+/// differ.
 const LEEWAY: Duration = Duration::from_secs(30);
 
-/// What an access token of this deployment looks like.
+/// The claims that an access token of this deployment must have.
 #[derive(Debug, Clone)]
 pub struct Expected {
     /// The `iss` claim.
     pub issuer: String,
-    /// The app clients allowed in the `client_id` claim; empty allows each client of the pool.
+    /// The app clients allowed in the `client_id` claim; if empty, every client of the pool.
     pub client_ids: Vec<String>,
 }
 
-/// A token whose claims are those of an access token of this pool, and may all be forged.
+/// A token with the claims of an access token of this pool, all of which may be forged.
 #[derive(Debug)]
 pub struct UnverifiedToken<'a> {
-    /// The part that is signed: header and claims as they were sent.
+    /// The signed part: header and claims as they were sent.
     signed: &'a str,
     signature: Vec<u8>,
     key_id: String,
@@ -48,14 +49,14 @@ pub struct UnverifiedToken<'a> {
     user: User,
 }
 
-/// An access token that a key of the pool signed. It may have been revoked: only Cognito knows.
+/// An access token that a key of the pool signed. Only Cognito knows whether it has been revoked.
 #[derive(Debug)]
 pub struct VerifiedToken {
     /// The token itself, for Cognito.
     pub secret: AccessToken,
     /// The `jti` claim.
     pub id: Option<String>,
-    /// Whose token it is.
+    /// The token's user.
     pub user: User,
 }
 
@@ -72,11 +73,11 @@ pub struct User {
     pub groups: Vec<String>,
 }
 
-/// Why a token is no good, in words for the client's developer.
+/// Why a token is rejected, in words for the client's developer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum TokenFault {
     /// The value is not three dot-separated base64url parts that hold a JSON header and claims.
-    #[error("The bearer token is not a JSON Web Token as Cognito issues them.")]
+    #[error("The bearer token is not a JSON Web Token in the form that Cognito issues.")]
     NotAJwt,
     /// `token_use` is `id`.
     #[error("This is an ID token; send the access token.")]
@@ -85,7 +86,7 @@ pub enum TokenFault {
     #[error("The token's `token_use` is not `access`.")]
     NotAnAccessToken,
     /// `iss` is not this pool's.
-    #[error("The token was issued by another issuer than this service's user pool.")]
+    #[error("The token was not issued by this service's user pool.")]
     OtherIssuer,
     /// `client_id` is not on the allow-list.
     #[error("The token was issued to an app client that this service does not accept.")]
@@ -102,19 +103,19 @@ pub enum TokenFault {
     /// `cognito:groups` is not an array of strings.
     #[error("The token's `cognito:groups` is not an array of group names.")]
     InvalidGroups,
-    /// `kid` is no key of the pool.
-    #[error("The token's `kid` is not the id of a key of this service's user pool.")]
+    /// `kid` names no key of the pool.
+    #[error("The token's `kid` does not name a key of this service's user pool.")]
     UnknownKey,
-    /// The signature is not that of the key that `kid` names.
+    /// The key that `kid` names did not make the signature.
     #[error("The token's signature is not valid.")]
     InvalidSignature,
     /// `scope` lacks [`REQUIRED_SCOPE`].
     #[error("The token lacks the scope `{REQUIRED_SCOPE}`.")]
     MissingScope,
-    /// The token's session was ended, by a sign-out everywhere for one.
+    /// The token's session was ended, for example by signing out everywhere.
     #[error("The token has been revoked.")]
     Revoked,
-    /// Cognito refused a token that was verified here.
+    /// Cognito refused a token that this service verified.
     #[error("Cognito does not accept this token: it is expired or revoked.")]
     RefusedByCognito,
     /// Cognito no longer knows the token's user.
@@ -138,11 +139,12 @@ struct Claims {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Reads a token, and refuses it when its claims are not those of an access token of this pool.
+    /// Parses a token, and rejects it if it does not have the claims of an access token of this
+    /// pool.
     ///
     /// # Errors
     ///
-    /// The first fault found, but for the signature's and a missing scope, which [`Self::verify`] finds.
+    /// The first fault found. [`Self::verify`] checks the signature and the scope.
     pub fn parse(raw: &'a str, expected: &Expected, now: SystemTime) -> Result<Self, TokenFault> {
         let (signed, header, claims, signature) = decode(raw).ok_or(TokenFault::NotAJwt)?;
         let key_id = read_header(&header)?;
@@ -155,17 +157,17 @@ impl<'a> UnverifiedToken<'a> {
         Ok(Self { signed, signature, key_id, raw: AccessToken::from(raw), has_scope, id, user })
     }
 
-    /// The id of the key that signed the token, as its header says.
+    /// The id of the key that signed the token, according to its header.
     #[must_use]
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// Believes the claims if this key signed them.
+    /// Verifies that this key signed the token, and that the token has the required scope.
     ///
     /// # Errors
     ///
-    /// `InvalidSignature`, or `MissingScope` of a token that is otherwise sound: that is a `403`, and
+    /// `InvalidSignature`, or `MissingScope` if the token is otherwise valid: that is a `403`, and
     /// every other fault a `401`.
     pub fn verify(self, key: &Key) -> Result<VerifiedToken, TokenFault> {
         if !key.verifies(self.signed.as_bytes(), &self.signature) {
@@ -179,7 +181,7 @@ impl<'a> UnverifiedToken<'a> {
 }
 
 impl VerifiedToken {
-    /// The names of the claims that say something else than an authorizer's: it has read another token.
+    /// The names of the claims that differ from the authorizer's, which then read another token.
     #[must_use]
     pub fn disagreements(&self, authorizer_claims: &Members) -> Vec<&'static str> {
         let User { sub, username, client_id, .. } = &self.user;
@@ -194,10 +196,10 @@ impl VerifiedToken {
     }
 }
 
-/// Reads the id of the key from a header.
+/// Reads the key's id from a header.
 fn read_header(json: &str) -> Result<String, TokenFault> {
     let header = distinct_members(json)?;
-    // Cognito signs with RS256 and nothing else, so `alg: none` and HMAC tricks end here.
+    // Cognito signs only with RS256. This rejects `alg: none` and HMAC forgeries.
     if header.text("alg").as_deref() != Some("RS256") {
         return Err(TokenFault::NotAJwt);
     }
@@ -227,7 +229,7 @@ impl Claims {
         })
     }
 
-    /// Finds the first fault of a token, its scope aside.
+    /// Finds the first fault of the claims, except for a missing scope.
     fn check(&self, expected: &Expected, now: SystemTime) -> Result<(), TokenFault> {
         match self.token_use.as_deref() {
             Some("access") => {}
@@ -251,7 +253,7 @@ impl Claims {
     }
 }
 
-/// The part that is signed, the texts of the header and the claims, and the signature.
+/// Splits a token into its signed part, its decoded header and claims, and its signature.
 fn decode(raw: &str) -> Option<(&str, String, String, Vec<u8>)> {
     if raw.len() > MAX_LENGTH {
         return None;
@@ -264,8 +266,8 @@ fn decode(raw: &str) -> Option<(&str, String, String, Vec<u8>)> {
     Some((signed, text(header)?, text(claims)?, signature))
 }
 
-/// Reads an object in which no name repeats: of two claims with one name, we and Cognito might read
-/// different ones.
+/// Parses an object without repeated names: of two claims with the same name, this service and
+/// Cognito might read different ones.
 fn distinct_members(json: &str) -> Result<Members<'_>, TokenFault> {
     let members = Members::parse(json).filter(|members| !members.has_repeated_names());
     members.ok_or(TokenFault::NotAJwt)
@@ -328,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_access_token_passes_and_names_its_user() {
+    fn a_valid_access_token_is_accepted_and_identifies_its_user() {
         let user = check(|_| {}).unwrap();
         assert_eq!(user.sub.as_deref(), Some("5b1d"));
         assert_eq!(user.username.as_deref(), Some("demo"));
@@ -366,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_may_be_half_a_minute_off() {
+    fn exp_and_nbf_have_a_leeway_of_30_seconds() {
         assert!(check(|claims| claims["exp"] = json!(NOW - 29)).is_ok());
         assert!(check(|claims| claims["exp"] = json!(1e18)).is_ok());
         assert!(check(|claims| claims["nbf"] = json!(NOW + 30)).is_ok());
@@ -374,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn the_scope_is_one_word_of_the_claim() {
+    fn the_required_scope_must_be_a_whole_word_of_the_claim() {
         for (scope, expected) in [
             (json!("openid aws.cognito.signin.user.admin"), true),
             (json!("openid"), false),
@@ -389,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_names_the_key() {
+    fn the_header_must_name_the_key() {
         assert_eq!(parse(&token(&header(), &claims())).unwrap().key_id(), "a key");
         for (kid, fault) in [
             (Value::Null, TokenFault::UnknownKey),
@@ -410,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_with_critical_extensions_is_refused() {
+    fn a_header_with_critical_extensions_is_rejected() {
         for crit in [json!(["b64"]), json!([]), Value::Null] {
             let raw = token(&json!({ "alg": "RS256", "kid": "a key", "crit": crit }), &claims());
             assert_eq!(parse(&raw).err(), Some(TokenFault::CriticalExtension));
@@ -418,10 +420,10 @@ mod tests {
     }
 
     #[test]
-    fn header_and_claims_are_objects_in_which_no_name_repeats() {
+    fn a_header_or_claims_that_are_not_an_object_or_repeat_a_name_are_rejected() {
         let sound = claims().to_string();
         let member = |text: &str| sound.replacen('{', &format!("{{{text},"), 1);
-        // The order in which derived code would read an array as the claims.
+        // In the order in which derived code would accept an array as the claims.
         let array = json!(["access", "https://issuer", "app", REQUIRED_SCOPE, "5b1d", "demo", []]);
         let array = array.to_string().replace("[]]", &format!("[],{}]", NOW + 300));
         let header = header().to_string();
@@ -441,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_allow_list_takes_every_client() {
+    fn an_empty_allow_list_accepts_every_client() {
         let expected = Expected { issuer: "https://issuer".into(), client_ids: vec![] };
         let raw = token(&header(), &claims());
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
@@ -449,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_signed_jwt_is_refused() {
+    fn a_token_that_is_not_a_jwt_signed_with_rs256_is_rejected() {
         let none = token(&json!({ "alg": "none" }), &claims());
         let hmac = token(&json!({ "alg": "HS256" }), &claims());
         let sound = token(&header(), &claims());

@@ -1,4 +1,4 @@
-//! The user pool's id, from which its region and its tokens' issuer follow.
+//! The user pool's id, which determines its region and the issuer of its tokens.
 
 use std::str::FromStr;
 
@@ -35,7 +35,7 @@ impl UserPoolId {
         &self.0
     }
 
-    /// The region that the pool is in.
+    /// The pool's region.
     #[must_use]
     pub fn region(&self) -> &str {
         self.0.split_once('_').map_or("", |(region, _)| region)
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_region_and_the_issuer_follow_from_the_id() {
+    fn the_id_determines_the_region_and_the_issuer() {
         for (region, suffix) in [
             ("eu-west-1", "amazonaws.com"),
             ("us-east-1", "amazonaws.com"),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_text_is_refused_by_its_value() {
+    fn any_other_text_is_rejected_with_an_error_that_repeats_it() {
         for text in ["", "Ab12", "_Ab12", "eu-west-1_", "eu-west-1_Ab 12", "https://x_y"] {
             let error = text.parse::<UserPoolId>().unwrap_err().to_string();
             assert!(error.contains(&format!("{text:?}")) && error.contains("eu-west-1_Ab12Cd34E"));

@@ -1,4 +1,4 @@
-//! Verifies access tokens: their claims, and their signature by the user pool's own keys.
+//! Verifies access tokens: their claims, and their signature with the user pool's own keys.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -16,25 +16,26 @@ use crate::error::{Error, Source};
 use crate::jwks::KeySet;
 use crate::token::{Expected, TokenFault, UnverifiedToken, VerifiedToken};
 
-/// How long after a successful fetch an unknown key id is refused without another one.
+/// How long after a successful fetch an unknown key id is rejected without another fetch.
 ///
-/// Cognito publishes a new key before it signs with it, so an unknown id is most often a forgery, and
-/// forgeries must not become requests to Cognito.
+/// Cognito publishes a new key before it signs with it, so an unknown id is most likely a forgery,
+/// and forgeries must not cause requests to Cognito.
 const MIN_TIME_BETWEEN_FETCHES: Duration = Duration::from_secs(30);
 
-/// How long after a failed fetch an unknown key id is refused without another one.
+/// How long after a failed fetch an unknown key id is rejected without another fetch.
 ///
-/// Whoever invents ids while the keys cannot be had would otherwise make every other request wait.
+/// Otherwise an attacker who invents ids while the keys cannot be fetched would make every other
+/// request wait.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// How long keys are believed before they are fetched again, in case Cognito has withdrawn one.
+/// How long keys are trusted before they are fetched again, in case Cognito has withdrawn one.
 const MAX_AGE: Duration = Duration::from_hours(1);
 
-/// The longest wait for the keys at the start, whatever the settings say: Lambda gives a start ten
-/// seconds.
+/// The longest wait for the keys at the cold start, whatever the settings: Lambda allows ten
+/// seconds for a start.
 const MAX_WAIT_AT_START: Duration = Duration::from_secs(5);
 
-/// The longest key set that is read, in bytes; Cognito's has two keys of some 500 bytes each.
+/// The maximum length of a key set, in bytes; Cognito's has two keys of about 500 bytes each.
 const MAX_KEY_SET: usize = 64 * 1024;
 
 /// Where a user pool publishes its keys, below its issuer's URL.
@@ -47,15 +48,15 @@ const JUST_FAILED: &str = "the keys could not be fetched a moment ago";
 
 /// Verifies the access tokens of one user pool.
 ///
-/// Whatever an authorizer before the function says is no evidence: it may have read another header, or
-/// not be there at all. So every signature is verified here.
+/// An authorizer in front of the function proves nothing: it may have read another header, or there
+/// may be none at all. So every signature is verified here.
 #[derive(Debug)]
 pub struct TokenVerifier {
     expected: Expected,
     key_source: KeySource,
     kept: Mutex<Option<Kept>>,
-    /// Held by the invocation that fetches keys, so that only one does at a time. It holds the time of the
-    /// last failure.
+    /// The time of the last failure. The invocation that fetches keys holds the lock, so that only
+    /// one does at a time.
     fetching: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -67,7 +68,7 @@ struct Kept {
 }
 
 impl TokenVerifier {
-    /// Makes a verifier that has no keys yet, and fetches them through this connector.
+    /// Creates a verifier without keys, which fetches them through this connector.
     #[must_use]
     pub fn new(config: &Config, connector: SharedHttpConnector) -> Self {
         let key_source = KeySource {
@@ -85,11 +86,11 @@ impl TokenVerifier {
         }
     }
 
-    /// Fetches the keys before the first request needs them, over the connection that the first call
-    /// to Cognito will use.
+    /// Fetches the keys before the first request needs them, over the connection that the first
+    /// call to Cognito will use.
     ///
-    /// A failure is no error: the first request fetches them itself. So the wait is only half as long
-    /// as for a connection that a request needs.
+    /// A failure is not an error: the first request then fetches them. So this waits only half as
+    /// long as a request waits for a connection.
     pub async fn fetch_keys_at_start(&self) {
         let wait = MAX_WAIT_AT_START.min(self.key_source.settings.connect_timeout / 2);
         if let Err(cause) = self.fetch(Instant::now() + wait).await {
@@ -99,11 +100,11 @@ impl TokenVerifier {
 
     /// Verifies a token.
     ///
-    /// The claims that only refuse a token come first, so that a token of another pool fetches no keys.
+    /// The claims are checked first, so that a token of another pool causes no fetch.
     ///
     /// # Errors
     ///
-    /// `InvalidToken` with the first fault found, or `InsufficientScope`; `UpstreamUnavailable` when
+    /// `InvalidToken` with the first fault found, or `InsufficientScope`; `UpstreamUnavailable` if
     /// the token names an unknown key and the keys cannot be fetched.
     pub async fn verify(&self, raw: &str, deadline: Instant) -> Result<VerifiedToken, Error> {
         let token = UnverifiedToken::parse(raw, &self.expected, SystemTime::now())?;
@@ -112,7 +113,7 @@ impl TokenVerifier {
         Ok(token.verify(key)?)
     }
 
-    /// The pool's keys: those that are kept if the id is among them, or else the newest.
+    /// The pool's keys: the cached ones if the id is among them, otherwise the newest.
     async fn keys_with(&self, id: &str, deadline: Instant) -> Result<Arc<KeySet>, Error> {
         if let Some(keys) = self.kept_with(id) {
             return Ok(keys);
@@ -121,7 +122,7 @@ impl TokenVerifier {
         let since = Instant::now();
         let turn = timeout_at(deadline, self.fetching.lock()).await;
         let mut last_failure = turn.map_err(|_| unavailable(NO_ANSWER.into()))?;
-        // Another invocation may have fetched them meanwhile, or failed to.
+        // Meanwhile another invocation may have fetched them, or failed to.
         if let Some(keys) = self.kept_with(id) {
             return Ok(keys);
         }
@@ -135,12 +136,12 @@ impl TokenVerifier {
             *last_failure = fetched.is_err().then(Instant::now);
             fetched
         };
-        // Keys that may be out of date are better than none.
+        // Outdated keys are better than none.
         let old = old.filter(|keys| keys.get(id).is_some());
         fetched.or_else(|cause| old.ok_or_else(|| unavailable(cause)))
     }
 
-    /// The kept keys, if the id is among them or they are too new to be fetched again.
+    /// The cached keys, if the id is among them or they are too new to be fetched again.
     fn kept_with(&self, id: &str) -> Option<Arc<KeySet>> {
         let Kept { keys, since } = self.kept()?;
         let max_age = if keys.get(id).is_some() { MAX_AGE } else { MIN_TIME_BETWEEN_FETCHES };
@@ -162,9 +163,9 @@ impl TokenVerifier {
 
 /// Where the keys are fetched.
 ///
-/// The endpoint that Cognito's operations are called at serves them too, which is documented for AWS's
-/// ordinary endpoints alone. If an endpoint for FIPS or dual stack does not, the issuer does. An
-/// endpoint of the deployment's own has to serve them: nothing then goes to AWS behind its back.
+/// The endpoint of Cognito's operations serves them too, but AWS documents this only for its
+/// standard endpoints. If a FIPS or dual-stack endpoint does not serve them, the issuer does. A
+/// custom endpoint must serve them, so that no request bypasses it.
 #[derive(Debug)]
 struct KeySource {
     connector: SharedHttpConnector,
@@ -181,7 +182,7 @@ impl KeySource {
         let at_endpoint = endpoint.trim_end_matches('/').to_owned() + &self.path;
         let pooled = self.get(&at_endpoint, Connection::Pooled).await;
         let Err(cause) = pooled else { return pooled };
-        // The connection of the pool may have ended without notice.
+        // The pooled connection may have been closed without notice.
         let fresh = self.get(&at_endpoint, Connection::Fresh).await;
         match self.at_issuer().filter(|url| fresh.is_err() && *url != at_endpoint) {
             None => fresh.map_err(|_| cause),
@@ -227,7 +228,7 @@ mod tests {
     const UPDATED_ISSUER: &str =
         "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab12";
 
-    /// A network that answers each request with the next key set of a list, and keeps what was asked.
+    /// A network that returns the next key set of a list for each request, and records the URLs.
     #[derive(Debug, Clone, Default)]
     struct Network(Arc<Mutex<(VecDeque<Answer>, Vec<String>)>>);
 
@@ -247,7 +248,7 @@ mod tests {
             let status = StatusCode::try_from(if answer.is_some() { 200 } else { 404 }).unwrap();
             let body = SdkBody::from(json!({ "keys": keys }).to_string());
             HttpConnectorFuture::new(async move {
-                // As long as it takes others to get in line.
+                // Lets other invocations queue for the lock.
                 tokio::task::yield_now().await;
                 Ok(HttpResponse::new(status, body))
             })
@@ -285,7 +286,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_key_is_looked_for_again_only_after_half_a_minute() {
+    async fn an_unknown_key_causes_another_fetch_only_after_30_seconds() {
         let network = Network::new([Some(&["a"][..]), Some(&["a", "b"]), Some(&["b"])]);
         let verifier = verifier(&[("USER_POOL_ID", "eu-west-1_Ab12")], &network);
         assert!(knows(&verifier, "a").await);
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_fetch_is_unavailable_and_leaves_the_known_keys_as_they_are() {
+    async fn a_failed_fetch_returns_upstream_unavailable_and_keeps_the_known_keys() {
         let network = Network::new([Some(&["a"][..])]);
         let verifier = verifier(&[("USER_POOL_ID", "eu-west-1_Ab12")], &network);
         assert!(knows(&verifier, "a").await);
@@ -327,7 +328,7 @@ mod tests {
             assert!(matches!(keys, Err(Error::UpstreamUnavailable(_))));
         }
         assert_eq!(network.asked().len(), 2);
-        // The next one tries anew, since there are no keys at all.
+        // The next request tries again, since there are no keys at all.
         verifier.keys_with("a", soon()).await.unwrap_err();
         assert_eq!(network.asked().len(), 2);
     }
@@ -348,7 +349,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_keys_come_from_the_endpoint_that_is_called_and_else_from_the_issuer() {
+    async fn keys_are_fetched_from_cognitos_endpoint_and_then_from_the_issuer() {
         let of = |host: &str, pool: &str| format!("https://{host}/{pool}/.well-known/jwks.json");
         let cases: [(&str, Settings, &str, Option<String>); 8] = [
             ("eu-west-1_Ab12", &[], "cognito-idp.eu-west-1.amazonaws.com", None),

@@ -1,8 +1,8 @@
-//! Cognito's wire format (AWS JSON 1.1) out: the answers that Cognito's own clients understand.
+//! Cognito's wire format (AWS JSON 1.1) out: the responses that Cognito's own clients understand.
 //!
-//! Two properties of those clients decide the statuses here. They send a request again that is answered
-//! with `429` or `5xx`, and none of them sends one again that is answered with `400` and a type that they
-//! do not know. So every error is a `400`, except one that certainly never reached Cognito.
+//! The statuses follow from when those clients retry. They send a request again after `429` or
+//! `5xx`, and none of them does after `400` with an unknown type. So every error is a `400`, unless
+//! the request certainly never reached Cognito.
 
 use http::header::HeaderName;
 use http::{HeaderValue, Response, StatusCode};
@@ -37,16 +37,18 @@ pub fn changed() -> Response<Body> {
     respond(StatusCode::OK, Some(CONTENT_TYPE), "{}".to_owned())
 }
 
-/// An error as the exception that Cognito would answer, or its nearest relative.
+/// An error as the exception that Cognito would return, or the closest one.
 ///
-/// `Retry-After` is left out: an SDK would wait for as long before it sends the request again, and
-/// the user's tries come back only after an hour.
+/// `Retry-After` is left out: an SDK would wait for that long before it retries, and the user gets
+/// new attempts only after an hour.
 #[must_use]
 pub fn exception(error: &Error) -> Response<Body> {
     let name = name(error);
     let status = match error {
-        // The clients send these again, and may.
-        Error::UpstreamUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        // The clients retry these, which is safe.
+        Error::UpstreamUnavailable(_) | Error::BreachesUnavailable(_) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::BAD_REQUEST,
     };
     let body = to_json(&Exception { name, message: &message(error) });
@@ -55,7 +57,7 @@ pub fn exception(error: &Error) -> Response<Body> {
     response
 }
 
-/// Names the request, as the clients' error texts and logs do.
+/// Adds the request's id, which the clients' errors and logs show.
 #[must_use]
 pub fn with_request_id(mut response: Response<Body>, request_id: &str) -> Response<Body> {
     if let Ok(id) = HeaderValue::from_str(request_id) {
@@ -66,9 +68,9 @@ pub fn with_request_id(mut response: Response<Body>, request_id: &str) -> Respon
 
 /// The name of the exception.
 ///
-/// All but `OutcomeUnknownException`, `ServiceUnavailableException` and `UnknownOperationException` are
-/// exceptions of Cognito's `ChangePassword`, so that SDKs have a type for them. Source: Amazon Cognito
-/// user pools API reference, `ChangePassword`.
+/// All but `OutcomeUnknownException`, `ServiceUnavailableException` and `UnknownOperationException`
+/// are exceptions of Cognito's `ChangePassword`, so that SDKs have a type for them. Source: Amazon
+/// Cognito user pools API reference, `ChangePassword`.
 fn name(error: &Error) -> &'static str {
     match error {
         Error::NotFound | Error::MethodNotAllowed { .. } => "UnknownOperationException",
@@ -90,16 +92,18 @@ fn name(error: &Error) -> &'static str {
         Error::AttemptLimitExceeded => "LimitExceededException",
         Error::TooManyOfThisUser { .. } | Error::TooManyRequests => "TooManyRequestsException",
         Error::Internal(_) | Error::Upstream(_) => "InternalErrorException",
-        Error::UpstreamUnavailable(_) => "ServiceUnavailableException",
+        Error::UpstreamUnavailable(_) | Error::BreachesUnavailable(_) => {
+            "ServiceUnavailableException"
+        }
         Error::ReadOnlyReplica(_) => "OperationNotEnabledException",
         Error::Panicked | Error::OutcomeUnknown(_) => "OutcomeUnknownException",
     }
 }
 
-/// The text of the exception: Cognito's own where apps may know it by heart, or else ours.
+/// The text of the exception: Cognito's own if apps may compare it, otherwise ours.
 fn message(error: &Error) -> String {
     let text = match error {
-        Error::NotFound => "This service answers no other operation than ChangePassword.",
+        Error::NotFound => "The only operation of this service is ChangePassword.",
         Error::UnsupportedMediaType => {
             return format!("Send the body as `Content-Type: {CONTENT_TYPE}`.");
         }
@@ -125,11 +129,11 @@ fn token_message(fault: TokenFault) -> String {
     }
 }
 
-/// Every violation's message, for a person, and then the codes, for a program: between the last pair of
+/// Every violation's message, for users, followed by the codes, for programs: in the last pair of
 /// parentheses, separated by commas.
 fn policy_message(violations: &[Violation]) -> String {
     let joined = |separator, texts: Vec<String>| texts.join(separator);
-    // Cognito's own clients show messages as they come, and Cognito's are English.
+    // Cognito's own clients show messages unchanged, and Cognito's are in English.
     let message = |violation: &Violation| violation.message(Language::En);
     let messages = joined(" ", violations.iter().map(message).collect());
     let codes = joined(", ", violations.iter().map(|broken| broken.code().to_owned()).collect());
@@ -192,6 +196,12 @@ mod tests {
                 "nothing was changed",
             ),
             (
+                Error::BreachesUnavailable(source()),
+                503,
+                "ServiceUnavailableException",
+                "known breaches failed; nothing was changed",
+            ),
+            (
                 Error::ReadOnlyReplica(source()),
                 400,
                 "OperationNotEnabledException",
@@ -208,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn each_error_is_an_exception_that_clients_know_or_do_not_repeat() {
+    fn each_error_becomes_an_exception_that_clients_know_or_do_not_retry() {
         for (error, status, name, part) in table() {
             let response = exception(&error);
             assert_eq!(response.status(), status, "{error:?}");
@@ -240,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_breaks_several_rules_is_told_all_of_them_and_their_codes() {
+    fn the_text_of_several_violations_has_every_message_and_then_every_code() {
         let violations: [Violation; 2] = [Rule::MinLength(12).into(), Rule::NoEdgeSpace.into()];
         let [first, second]: [String; 2] =
             violations.each_ref().map(|violation| violation.message(Language::En));

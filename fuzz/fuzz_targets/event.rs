@@ -1,4 +1,4 @@
-//! The whole handler on any event, with nobody where Cognito should be.
+//! Fuzzes the whole handler with any event. Cognito cannot be reached.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::runtime::{Builder, Runtime};
 
-/// Nothing listens on the port for "discard", so that no case gets further than this machine.
+/// Nothing listens on the port for "discard", so no case leaves this machine.
 const NOBODY: &str = "http://127.0.0.1:9";
 
 static RUNTIME: LazyLock<Runtime> =
@@ -32,7 +32,7 @@ static APP: LazyLock<App> = LazyLock::new(|| {
 });
 
 fuzz_target!(|input: &str| {
-    // What is not JSON is Lambda's to refuse.
+    // Lambda itself rejects an event that is not JSON.
     let Ok(payload) = RawValue::from_string(input.to_owned()) else { return };
     let event = LambdaEvent::new(payload, Context::default());
     let answer = RUNTIME.block_on(event::answer(&APP, event)).unwrap();

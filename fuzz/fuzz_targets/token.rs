@@ -1,4 +1,4 @@
-//! Any text as a token, at any time.
+//! Fuzzes the parser of tokens with any text, at any time.
 
 #![no_main]
 

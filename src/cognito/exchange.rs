@@ -1,4 +1,4 @@
-//! One request and its answer, watched from the inside.
+//! Interceptors that watch a request and its response inside the SDK.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,40 +18,41 @@ use serde_json::{Map, Value};
 use crate::connector::FreshConnection;
 use crate::error::Source;
 
-/// The longest answer, in bytes, that is read to its end. Cognito's longest is to `GetUser`: about 70
+/// The maximum length of a response, in bytes. Cognito's longest is to `GetUser`: about 70
 /// attributes of at most 2,048 characters each.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// The header in which Cognito names an exception, beside the `__type` of its body.
+/// The header in which Cognito names an exception, besides the `__type` of the body.
 pub(super) const ERROR_TYPE: &str = "x-amzn-errortype";
 
-/// Records whether the request was sent, and refuses a success that is not Cognito's.
+/// Records whether the request was sent, and rejects a success that Cognito did not write.
 #[derive(Debug, Clone)]
 pub(super) struct Exchange {
     connection: Connection,
     output: Output,
-    /// Whether the connection has asked for the request's body, which it does only once it is made.
+    /// Whether the connection has read the request's body, which it does only once it is
+    /// established.
     ///
-    /// Until then not a byte has left, whatever went wrong: name look-up, connection, TLS, a pooled
-    /// connection that had gone, or our own time limit.
+    /// Until then not a byte has been sent, whatever failed: name resolution, connecting, TLS, a
+    /// closed pooled connection, or our own time limit.
     sent: Arc<AtomicBool>,
 }
 
 /// Which connection a request goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connection {
-    /// One that is open already, if there is one. It may have ended without notice.
+    /// An open one of the pool, if there is one. It may have been closed without notice.
     Pooled,
-    /// One of its own, that nothing else has used.
+    /// A new one.
     Fresh,
 }
 
-/// The JSON object of a success.
+/// The JSON object of a successful response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
-    /// Without members, as of `ChangePassword` and `GlobalSignOut`.
+    /// Empty, for `ChangePassword` and `GlobalSignOut`.
     Empty,
-    /// With the user's name at least, as of `GetUser`.
+    /// With at least the user name, for `GetUser`.
     User,
 }
 
@@ -60,7 +61,7 @@ impl Exchange {
         Self { connection, output, sent: Arc::default() }
     }
 
-    /// Whether any part of the request may have left.
+    /// Whether any part of the request may have been sent.
     pub(super) fn was_sent(&self) -> bool {
         self.sent.load(Ordering::Relaxed)
     }
@@ -87,11 +88,11 @@ impl Intercept for Exchange {
         Ok(())
     }
 
-    /// Refuses a success that Cognito did not write.
+    /// Rejects a success that Cognito did not write.
     ///
-    /// Cognito's is exactly `200` with the operation's object. The SDK accepts any `2xx`, and objects
-    /// with other members: `{"message":"Forbidden"}` of a proxy, and the `{"Output":{"__type":…}}`
-    /// with which some AWS front ends answer what they do not know.
+    /// Cognito returns exactly `200` with the operation's object. The SDK accepts any `2xx`, and
+    /// objects with other members, such as a proxy's `{"message":"Forbidden"}` or the
+    /// `{"Output":{"__type":…}}` that some AWS front ends return for an unknown request.
     fn read_after_deserialization(
         &self,
         context: &AfterDeserializationInterceptorContextRef<'_>,
@@ -109,7 +110,7 @@ impl Intercept for Exchange {
                 })
                 && !response.headers().contains_key(ERROR_TYPE)
         };
-        // An answer that the SDK could not read is an error already.
+        // A response that the SDK could not parse is already an error.
         if context.output_or_error().is_ok() && !is_cognitos() {
             return Err("a success without Cognito's object".into());
         }
@@ -117,8 +118,8 @@ impl Intercept for Exchange {
     }
 }
 
-/// Breaks off an answer that is longer than any of Cognito's, which the SDK would read into memory as
-/// a whole.
+/// Stops reading a response that is longer than any of Cognito's; the SDK would read all of it into
+/// memory.
 #[derive(Debug)]
 pub(super) struct BoundedAnswer;
 

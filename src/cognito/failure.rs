@@ -9,18 +9,18 @@ use super::exchange::{ERROR_TYPE, Exchange};
 use super::refusal::Refusal;
 use crate::error::{Error, Source};
 
-/// Why a call was not confirmed.
+/// Why Cognito did not confirm a call.
 #[derive(Debug)]
 pub enum Failure {
     /// The request certainly did not reach Cognito.
     NotSent(Source),
-    /// The request was refused, by Cognito itself, and changed nothing.
+    /// Cognito itself refused the request, which changed nothing.
     Refused(Error),
-    /// The request was sent, and what came back is not Cognito's word on it.
+    /// The request was sent, and no response from Cognito itself shows what became of it.
     InDoubt(Source),
 }
 
-/// Why there was no answer.
+/// Why there was no response.
 #[derive(Debug, Error)]
 pub(super) enum TimeFault {
     #[error("too little time is left in this invocation")]
@@ -30,17 +30,17 @@ pub(super) enum TimeFault {
 }
 
 impl Failure {
-    /// The failure of an exchange that got no answer.
+    /// The failure of an exchange without a response.
     pub(super) fn of_silence(exchange: &Exchange, source: Source) -> Self {
         if exchange.was_sent() { Self::InDoubt(source) } else { Self::NotSent(source) }
     }
 }
 
-/// Reads what an SDK error means.
+/// Translates an SDK error.
 ///
-/// Only Cognito's own word counts as a refusal: a status from 400 to 499 with the type of an exception.
-/// Everything else that was answered may come from something between us and Cognito, which may have
-/// acted all the same: any other status, a page, JSON of another shape.
+/// Only a status from 400 to 499 with the type of an exception counts as Cognito's refusal. Any
+/// other response (another status, an HTML page, JSON of another shape) may come from something
+/// between us and Cognito, and Cognito may still have made the change.
 pub(super) fn read_failure<E>(error: SdkError<E, HttpResponse>, exchange: &Exchange) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -67,7 +67,7 @@ where
     }
 }
 
-/// Whether a response names an exception as Cognito does; the SDK would also read other members.
+/// Whether a response names an exception as Cognito does; the SDK also accepts other members.
 fn has_exception_type(response: &HttpResponse) -> bool {
     #[derive(Deserialize)]
     struct Body {
@@ -78,8 +78,8 @@ fn has_exception_type(response: &HttpResponse) -> bool {
     response.headers().contains_key(ERROR_TYPE) || response.body().bytes().is_some_and(is_named)
 }
 
-/// Whether an exception is a failure of the service, whatever its status: it may have come before the
-/// change or after it.
+/// Whether an exception is a failure of the service, whatever its status. It may have occurred
+/// before the change or after it.
 fn is_server_fault(code: &str) -> bool {
     const BEGINNINGS: [&str; 6] = [
         "ConcurrentModification",
@@ -92,7 +92,8 @@ fn is_server_fault(code: &str) -> bool {
     BEGINNINGS.iter().any(|beginning| code.starts_with(beginning))
 }
 
-/// The cause without the SDK's wrapper, whose own text is only "dispatch failure" and the like.
+/// The cause without the SDK's wrapper, whose own text is no more than, for example, "dispatch
+/// failure".
 fn source_of<E>(error: SdkError<E, HttpResponse>) -> Source
 where
     E: std::error::Error + Send + Sync + 'static,

@@ -1,7 +1,7 @@
-//! The client of Amazon Cognito's user pools API, the only part that calls the SDK's operations.
+//! The client of Amazon Cognito's user pools API, the only module that calls the SDK's operations.
 //!
-//! What an answer means for the password is read in [`failure`], Cognito's own exceptions in
-//! [`refusal`], and [`exchange`] watches each request on its way.
+//! [`failure`] determines what an error means for the password, [`refusal`] translates Cognito's
+//! exceptions, and [`exchange`] watches each request.
 
 mod exchange;
 mod failure;
@@ -35,10 +35,10 @@ use exchange::{BoundedAnswer, Exchange, Output};
 pub use failure::Failure;
 use failure::{TimeFault, read_failure};
 
-/// A call with less time left than this is not sent: Cognito could not answer it in time.
+/// A call with less time left than this is not sent: Cognito could not respond in time.
 const MIN_CALL: Duration = Duration::from_millis(250);
 
-/// The longest request id, in bytes, that is recorded; AWS's are UUIDs of 36.
+/// The longest request id that is recorded, in bytes; AWS's are UUIDs of 36 bytes.
 const MAX_REQUEST_ID: usize = 64;
 
 /// How Cognito is called.
@@ -48,13 +48,13 @@ pub struct Settings {
     pub region: String,
     /// The URL of an endpoint other than AWS's.
     pub endpoint: Option<String>,
-    /// Whether to call AWS's endpoint whose cryptography is validated by FIPS 140.
+    /// Whether to call AWS's FIPS endpoint, whose cryptography is validated under FIPS 140.
     pub use_fips: bool,
-    /// Whether to call AWS's endpoint that can be reached by IPv6.
+    /// Whether to call AWS's dual-stack endpoint, which supports IPv6.
     pub use_dual_stack: bool,
-    /// The longest wait for a connection, name look-up and TLS included.
+    /// The longest wait for a connection, including name resolution and TLS.
     pub connect_timeout: Duration,
-    /// The longest wait for one answer, a repeated request included.
+    /// The longest wait for one response, including a repeated request.
     pub call_timeout: Duration,
 }
 
@@ -65,27 +65,28 @@ pub struct Cognito {
     call_timeout: Duration,
 }
 
-/// How a call ended.
+/// The result of a call.
 #[derive(Debug)]
 pub struct Reply<T> {
-    /// Cognito's confirmation, or why there is none.
+    /// Cognito's confirmation, or the failure.
     pub result: Result<T, Failure>,
-    /// The value of `x-amzn-requestid`, for AWS support; none when Cognito did not answer.
+    /// The value of `x-amzn-requestid`, for AWS support; none if Cognito did not respond.
     pub request_id: Option<String>,
-    /// Whether an earlier try of the same request may have reached Cognito.
+    /// Whether an earlier attempt of the same request may have reached Cognito.
     is_repeated: bool,
 }
 
-/// When a request is sent once more, on a connection of its own.
+/// When a request is sent once more, on a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Repeat {
     /// If it certainly did not reach Cognito.
     IfNotSent,
-    /// If it may not have reached Cognito: for requests whose effect is the same once or twice.
+    /// If it may not have reached Cognito. Only for requests whose effect is the same once or
+    /// twice.
     IfInDoubt,
 }
 
-/// How a request is sent, and its success recognised.
+/// How to send a request and recognise its success.
 struct How {
     connection: Connection,
     repeat: Repeat,
@@ -97,7 +98,7 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// When AWS has no such endpoint; no call can be sent then.
+    /// If AWS has no such endpoint; then no call can be sent.
     pub async fn endpoint_url(&self) -> Result<String, Source> {
         let params = Params::builder()
             .region(&self.region)
@@ -110,11 +111,11 @@ impl Settings {
 }
 
 impl Cognito {
-    /// Makes a client; nothing is connected or looked up yet.
+    /// Creates a client without connecting to anything.
     ///
-    /// There are no credentials: `ChangePassword` and `GlobalSignOut` are not signed. Retries are off,
-    /// because the standard ones would send a change again whose answer was lost, and then report
-    /// the old password as wrong.
+    /// It has no credentials: `ChangePassword` and `GlobalSignOut` are not signed. Retries are off,
+    /// because the standard ones would repeat a change whose response was lost, and then report the
+    /// old password as wrong.
     #[must_use]
     pub fn new(settings: &Settings, connector: SharedHttpConnector) -> Self {
         let Settings { region, endpoint, use_fips, use_dual_stack, .. } = settings.clone();
@@ -132,7 +133,7 @@ impl Cognito {
         Self { client, call_timeout: settings.call_timeout }
     }
 
-    /// Sends one `ChangePassword`, so that at most one reaches Cognito.
+    /// Sends one `ChangePassword`, of which at most one copy reaches Cognito.
     ///
     /// `previous` is none for a user who has no password yet.
     pub async fn change_password(
@@ -162,7 +163,7 @@ impl Cognito {
     ///
     /// # Errors
     ///
-    /// None of them can have changed anything.
+    /// Cognito's refusal, or [`Error::UpstreamUnavailable`]. The call changes nothing.
     pub async fn get_user(
         &self,
         token: &AccessToken,
@@ -183,7 +184,7 @@ impl Cognito {
                 Ok(attributes.collect())
             }
             Err(Failure::Refused(error)) => Err(error),
-            // A call that only reads is as safe to send again as one that was not sent.
+            // A call that only reads is as safe to repeat as one that was not sent.
             Err(Failure::NotSent(source) | Failure::InDoubt(source)) => {
                 Err(Error::UpstreamUnavailable(source))
             }
@@ -192,14 +193,14 @@ impl Cognito {
 
     /// Ends every session of the token's user, and returns whether Cognito did so.
     ///
-    /// A failure is logged here: it never turns a finished change of password into an error.
+    /// A failure is logged here: it never turns a completed change into an error.
     pub async fn global_sign_out(&self, token: &AccessToken, deadline: Instant) -> bool {
         let send = |exchange| {
             let call = self.client.global_sign_out().access_token(token.expose_secret());
             call.customize().interceptor(exchange).send()
         };
-        // Its success is the same bytes as that of the change before it, so a change that is answered
-        // twice on one connection would pass for a sign-out.
+        // Its success has the same bytes as the success of the change, so a second response to the
+        // change on one connection would pass for a sign-out.
         let connection = Connection::Fresh;
         let how = How { connection, repeat: Repeat::IfInDoubt, output: Output::Empty };
         let reply = self.call(send, how, deadline).await;
@@ -220,8 +221,8 @@ impl Cognito {
 
     /// Makes one call within one time limit.
     ///
-    /// A request that may be repeated is sent once more, on a connection of its own, if the time
-    /// allows: a connection of the pool may have ended without notice.
+    /// A request that may be repeated is sent once more, on a new connection, if there is time: a
+    /// pooled connection may have been closed without notice.
     async fn call<T, E, F>(
         &self,
         send: impl Fn(Exchange) -> F,
@@ -257,7 +258,7 @@ impl Cognito {
             if !may_repeat || Instant::now() + MIN_CALL > time_limit {
                 return Reply { result, request_id, is_repeated };
             }
-            tracing::warn!(%cause, "a request is sent again, on a connection of its own");
+            tracing::warn!(%cause, "sending a request again on a new connection");
             is_repeated = matches!(result, Err(Failure::InDoubt(_)));
             may_repeat = false;
             connection = Connection::Fresh;
@@ -265,7 +266,7 @@ impl Cognito {
     }
 }
 
-/// Whether a text has the shape of AWS's request ids, so that no foreign text is recorded for one.
+/// Whether a text looks like one of AWS's request ids, so that no other text is recorded as one.
 fn is_request_id(text: &&str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
     text.len() <= MAX_REQUEST_ID && text.bytes().all(is_part)

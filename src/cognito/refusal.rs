@@ -1,4 +1,4 @@
-//! Cognito's exceptions: the one table that translates them.
+//! Translates Cognito's exceptions, in one table.
 
 use thiserror::Error;
 
@@ -6,13 +6,13 @@ use crate::error::Error;
 use crate::policy::{PoolRequirement, Rule};
 use crate::token::TokenFault;
 
-/// The longest name of an exception, in bytes, that is logged; Cognito's longest has 41.
+/// The longest exception name that is logged, in bytes; Cognito's longest has 41.
 const MAX_CODE: usize = 64;
 
-/// How Cognito's messages begin, from public reports and from its API reference.
+/// The beginnings of Cognito's messages, from public reports and from its API reference.
 ///
-/// Only these beginnings are logged. What follows, and any other message, is foreign text: an emulator
-/// puts the token there, and a proxy might repeat a password in any spelling.
+/// Only these are logged. The rest of a message, and any other message, may contain a secret: an
+/// emulator adds the token, and a proxy might repeat a password in any encoding.
 const KNOWN_MESSAGES: &[&str] = &[
     "1 validation error detected: Value at 'accessToken' failed to satisfy constraint",
     "1 validation error detected: Value at 'previousPassword' failed to satisfy constraint",
@@ -41,18 +41,18 @@ const KNOWN_MESSAGES: &[&str] = &[
     "User must reset password",
 ];
 
-/// An exception that Cognito named, fit for the log.
+/// An exception of Cognito's that is safe to log.
 #[derive(Debug, Error)]
 #[error("{code} (HTTP {status}): {message}")]
 pub(super) struct Refusal {
     code: String,
     status: u16,
-    /// Without foreign text: see [`KNOWN_MESSAGES`].
+    /// Known text only: see [`KNOWN_MESSAGES`].
     message: String,
 }
 
 impl Refusal {
-    /// Keeps what may be logged of an exception.
+    /// Keeps the parts of an exception that are safe to log.
     pub(super) fn new(status: u16, code: Option<&str>, message: &str) -> Self {
         let code = match code {
             None | Some("") => "no code",
@@ -70,8 +70,8 @@ impl Refusal {
 
     /// Translates the exception; `message` is Cognito's whole text.
     ///
-    /// Messages are matched by how they begin, as public reports quote them. A text that has changed
-    /// falls to the safe side: `not_authorized`, `rejected_by_pool`, `internal_error`.
+    /// Messages are matched by their beginnings, as public reports quote them. A text that AWS has
+    /// changed gets a safe code: `not_authorized`, `rejected_by_pool` or `internal_error`.
     pub(super) fn into_error(self, message: &str) -> Error {
         match self.code.as_str() {
             "NotAuthorizedException" => match message {
@@ -100,7 +100,7 @@ impl Refusal {
                 _ => Error::NotAuthorized(self.into()),
             },
             "UserNotFoundException" => Error::InvalidToken(TokenFault::UserGone),
-            // Cognito's check for compromised credentials, which reads like a rule of the policy.
+            // Cognito's check for compromised credentials, which it reports like a policy rule.
             "InvalidPasswordException" if message.contains("for security reasons") => {
                 Error::PolicyViolation(vec![Rule::NotBreached.into()])
             }
@@ -108,8 +108,8 @@ impl Refusal {
             "PasswordHistoryPolicyViolationException" => {
                 Error::PolicyViolation(vec![Rule::NotUsedBefore.into()])
             }
-            // Cognito names the parameter, for example "Value at 'proposedPassword' failed to satisfy
-            // constraint". A fault of any other parameter is ours, not the user's.
+            // Cognito names the parameter, for example "Value at 'proposedPassword' failed to
+            // satisfy constraint". An error in any other parameter is our fault, not the user's.
             "InvalidParameterException" => match message {
                 m if m.contains("'proposedPassword'") => rejected_by_pool(PoolRequirement::Other),
                 m if m.contains("'previousPassword'") => Error::PreviousPasswordUnusable,
@@ -128,9 +128,9 @@ impl Refusal {
             "ForbiddenException" | "AccessDeniedException" | "AccessDenied" => {
                 Error::RequestBlocked(self.into())
             }
-            // A replica of the pool, while only the primary in another region takes changes.
+            // A replica of the pool; only the primary in another region accepts changes.
             "OperationNotEnabledException" => Error::ReadOnlyReplica(self.into()),
-            // No client can cause or mend this: the pool is gone, or it lives elsewhere.
+            // No client can cause or fix this: the pool was deleted or is in another region.
             "ResourceNotFoundException" => Error::Internal(self.into()),
             _ => Error::Upstream(self.into()),
         }
@@ -141,8 +141,8 @@ fn rejected_by_pool(requirement: PoolRequirement) -> Error {
     Error::PolicyViolation(vec![Rule::AcceptedByPool(requirement).into()])
 }
 
-/// The rule in, for example, "Password did not conform with policy: Password must have symbol
-/// characters".
+/// Finds the pool's rule in a message such as "Password did not conform with policy: Password must
+/// have symbol characters".
 fn pool_requirement(message: &str) -> PoolRequirement {
     let words = [
         ("not long enough", PoolRequirement::Length),
@@ -155,7 +155,7 @@ fn pool_requirement(message: &str) -> PoolRequirement {
     found.map_or(PoolRequirement::Other, |(_, requirement)| requirement)
 }
 
-/// Whether a code has the shape of AWS's names for exceptions, which no password is likely to have.
+/// Whether a code looks like an AWS exception's name, as hardly any password does.
 fn is_exception_name(code: &str) -> bool {
     code.len() <= MAX_CODE
         && code.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn not_authorized_is_told_apart_by_the_beginning_of_its_message() {
+    fn the_beginning_of_its_message_determines_the_code_of_not_authorized() {
         for (message, expected) in [
             ("Incorrect username or password.", ProblemCode::PreviousPasswordIncorrect),
             ("Access Token does not have required scopes", ProblemCode::InsufficientScope),
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_parameter_is_told_apart_by_its_name() {
+    fn the_parameters_name_determines_the_code_of_an_invalid_parameter() {
         for (parameter, expected) in [
             ("proposedPassword", ProblemCode::PasswordPolicyViolation),
             ("previousPassword", ProblemCode::PreviousPasswordIncorrect),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rule_of_the_pool_is_read_from_the_message() {
+    fn the_pools_rule_is_found_in_the_message() {
         for (message, expected) in [
             ("Password not long enough", PoolRequirement::Length),
             ("Password must have lowercase characters", PoolRequirement::Lowercase),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compromised_password_is_a_breached_one() {
+    fn a_compromised_password_is_reported_as_breached_password() {
         let message = "Provided password cannot be used for security reasons.";
         let refusal = Refusal::new(400, Some("InvalidPasswordException"), message);
         let Error::PolicyViolation(violations) = refusal.into_error(message) else { panic!() };

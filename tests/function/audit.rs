@@ -1,4 +1,4 @@
-//! Each request leaves one line, which is an audit event and holds metrics.
+//! Each request writes one line, which is its audit event and carries its metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Function, OLD, change, log, post, sample};
 
-/// The outcomes of the requests of one client, which is known by its name.
+/// The audit events of one client, which its user agent identifies.
 struct Trail {
     function: Function,
     user_agent: &'static str,
@@ -41,7 +41,7 @@ fn weak() -> Value {
 }
 
 #[tokio::test]
-async fn each_request_leaves_one_line_with_who_where_from_and_what_came_of_it() {
+async fn each_request_writes_one_line_with_its_user_address_and_outcome() {
     let trail = Trail::start("Who-and-what/1").await;
     trail.post(&weak()).await;
     let unknown = Fault::error("NotAuthorizedException", "The moon is in the wrong phase");
@@ -82,7 +82,7 @@ async fn each_request_leaves_one_line_with_who_where_from_and_what_came_of_it() 
 }
 
 #[tokio::test]
-async fn a_doubt_is_told_with_its_cause_its_settlement_and_the_ids_of_all_answers() {
+async fn a_doubt_is_recorded_with_its_cause_its_settlement_and_all_of_cognitos_request_ids() {
     let internal = || Fault::exception("InternalErrorException");
     let rows = [
         (vec![internal()], "ok", Some("second_change"), 2),
@@ -106,7 +106,7 @@ async fn a_doubt_is_told_with_its_cause_its_settlement_and_the_ids_of_all_answer
 }
 
 #[tokio::test]
-async fn the_address_is_the_one_that_the_gateway_saw() {
+async fn the_recorded_address_is_the_one_that_the_gateway_saw() {
     let function = Function::start().await;
     for (event, address) in [
         ("http-api", "/requestContext/http/sourceIp"),
@@ -116,7 +116,7 @@ async fn the_address_is_the_one_that_the_gateway_saw() {
     ] {
         let mut event = sample(event);
         let seen = "203.0.113.77";
-        // What stands before the last address was written by the client.
+        // The client wrote everything before the last address.
         let sent = if address.ends_with("for") { format!("10.0.0.1, {seen}") } else { seen.into() };
         *event.pointer_mut(address).unwrap() = sent.into();
         let before = outcomes().filter(|line| line["source_ip"] == seen).count();
@@ -126,7 +126,7 @@ async fn the_address_is_the_one_that_the_gateway_saw() {
     }
 }
 
-/// A sound event of each source, in which the headers stand in a list where the source knows lists.
+/// A valid event of each source, also with the headers in lists if the source supports lists.
 fn sources(user_agent: &str, address: &str) -> [(&'static str, Value); 4] {
     let forwarded = format!("192.0.2.1, {address}");
     let mut http = sample("http-api");
@@ -184,13 +184,13 @@ async fn a_request_that_cannot_be_read_is_recorded_with_its_operation_address_an
 }
 
 #[tokio::test]
-async fn recorded_texts_are_bounded_and_have_no_characters_that_deceive_a_reader() {
+async fn recorded_texts_are_cut_and_lose_their_invisible_characters() {
     let function = Function::start().await;
     let odd = "\u{0}\n\u{1b}[2J\u{7f}\u{85}\u{61c}\u{200e}\u{200f}\u{2028}\u{2029}\u{202a}\
         \u{202e}\u{2066}\u{2069}";
     let long = format!("{odd}{}", "é".repeat(300));
     let clean = |prefix: &str| format!("{prefix}[2J{}", "é".repeat(256 - prefix.len() - 3));
-    // Header values have no line breaks in a request, but an event may hold any text.
+    // Header values of a request have no line breaks, but an event may contain any text.
     let mut event = sample("http-api");
     event["headers"]["user-agent"] = format!("Deceive/1{long}").into();
     event["requestContext"]["http"]["sourceIp"] = "203.0.113.92".into();
@@ -211,7 +211,7 @@ async fn recorded_texts_are_bounded_and_have_no_characters_that_deceive_a_reader
 }
 
 #[tokio::test]
-async fn an_address_that_is_no_ip_address_is_left_out() {
+async fn an_address_that_is_not_an_ip_address_is_left_out() {
     let function = Function::start().await;
     let rows = [
         ("198.51.100.7", Some("198.51.100.7")),
@@ -237,7 +237,7 @@ async fn an_address_that_is_no_ip_address_is_left_out() {
 }
 
 #[tokio::test]
-async fn the_claims_of_a_token_that_is_refused_are_not_recorded() {
+async fn the_claims_of_a_rejected_token_are_not_recorded() {
     let trail = Trail::start("Unproven/1").await;
     for (claim, value) in [("exp", json!(1)), ("iss", json!("https://elsewhere"))] {
         let cognito = &trail.function.cognito;
@@ -254,7 +254,7 @@ async fn the_claims_of_a_token_that_is_refused_are_not_recorded() {
 }
 
 #[tokio::test]
-async fn the_metrics_are_those_that_the_line_has_values_for() {
+async fn a_line_defines_exactly_the_metrics_that_it_has_values_for() {
     let trail = Trail::start("Metrics/1").await;
     trail.post(&weak()).await;
     trail.post(&change()).await;
@@ -274,7 +274,7 @@ async fn the_metrics_are_those_that_the_line_has_values_for() {
     assert_eq!(cold, [1, 0]);
 }
 
-/// The names of a line's metrics, each of which has a number, and dimensions that have a text.
+/// The names of a line's metrics. Asserts that each metric has a number and each dimension a text.
 fn described(line: &Value) -> BTreeSet<String> {
     let embedded = &line["_aws"];
     assert!(embedded["Timestamp"].as_u64().is_some_and(|time| time > 1_700_000_000_000));
@@ -298,7 +298,7 @@ fn described(line: &Value) -> BTreeSet<String> {
     names
 }
 
-/// The table of `docs/audit-event.md`: when each member is there, and of which type it is.
+/// The table of `docs/audit-event.md`: when each member is present, and its type.
 fn table() -> BTreeMap<&'static str, (&'static str, &'static str)> {
     let page = include_str!("../../docs/audit-event.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
@@ -340,7 +340,7 @@ fn sample_lines() -> Vec<Value> {
 }
 
 #[test]
-fn each_sample_line_follows_the_table_and_agrees_with_itself() {
+fn each_sample_line_matches_the_table_and_is_consistent() {
     let lines = sample_lines();
     assert!(lines.len() > 10);
     for line in &lines {
@@ -365,7 +365,7 @@ fn each_sample_line_follows_the_table_and_agrees_with_itself() {
 }
 
 #[tokio::test]
-async fn the_page_describes_each_member_and_none_besides() {
+async fn the_page_describes_every_member_and_no_other() {
     let trail = Trail::start("Page/1").await;
     trail.post(&weak()).await;
     let replica = Fault::exception("OperationNotEnabledException");

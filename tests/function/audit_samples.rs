@@ -1,7 +1,7 @@
-//! The sample lines of `docs/audit-event.md`: written by the function, and told as one story.
+//! The sample lines of `docs/audit-event.md`, which the function writes for one story.
 //!
-//! What differs from run to run (times, ids, addresses) is replaced by the story's. `UPDATE=1` writes the
-//! lines into the page.
+//! Values that differ between runs (times, ids, addresses) are replaced by the story's. `UPDATE=1`
+//! writes the lines into the page.
 
 use std::fs;
 
@@ -14,7 +14,7 @@ use crate::harness::{Function, LONG, NEW, OLD, REQUEST_ID, log, post, sample};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/audit-event.md");
 
-/// Somebody in the story.
+/// A user in the story.
 struct Person {
     sub: &'static str,
     source_ip: &'static str,
@@ -42,7 +42,7 @@ const SETTLED: Person = Person {
     user_agent: "ExampleApp/4.2 (Android 17)",
 };
 
-/// What happens at one time of the story.
+/// One request of the story.
 struct Scene {
     /// On 24 November 2026.
     time: &'static str,
@@ -54,10 +54,10 @@ struct Scene {
 
 enum Request {
     Policy,
-    /// Of this new password, for which the previous one is right.
+    /// To this new password, with the correct previous one.
     Change(&'static str),
     WrongPrevious,
-    /// With what happens to the requests to Cognito.
+    /// With these faults of the requests to Cognito.
     Faulty(Vec<Fault>),
     SignOutEverywhere,
 }
@@ -99,7 +99,7 @@ fn story() -> Vec<Scene> {
     ]
 }
 
-/// The line that the function writes for a scene, as it is.
+/// The line that the function writes for a scene, unchanged.
 async fn line_of(scene: Scene, user_agent: &str) -> String {
     let function = Function::start().await;
     let change = |proposed| json!({ "previousPassword": OLD, "proposedPassword": proposed });
@@ -132,7 +132,7 @@ async fn line_of(scene: Scene, user_agent: &str) -> String {
     line.expect("each request leaves a line").to_owned()
 }
 
-/// Replaces the value of a member, where the line has it.
+/// Replaces the value of a member if the line has it.
 fn tell(line: &mut String, name: &str, told: &Value) {
     let real: Value = serde_json::from_str(line).unwrap();
     if let Some(real) = real.get(name) {
@@ -141,7 +141,7 @@ fn tell(line: &mut String, name: &str, told: &Value) {
 }
 
 #[tokio::test]
-async fn the_sample_lines_are_those_that_the_function_writes() {
+async fn the_sample_lines_match_those_that_the_function_writes() {
     let mut lines = Vec::new();
     let mut ids = (1..).map(|number| format!("c0ffee00-0000-4000-8000-{number:012x}"));
     for (number, scene) in story().into_iter().enumerate() {
@@ -162,7 +162,7 @@ async fn the_sample_lines_are_those_that_the_function_writes() {
             ("timestamp", json!(timestamp)),
             ("sub", json!(person.sub)),
             ("function", json!("change-password-prod")),
-            // Each scene has a function of its own, and the story has one.
+            // Each scene starts its own function, but the story has only one.
             ("cold_start", json!(u8::from(number == 0))),
             ("policy_time", json!(85)),
             ("cognito_latency", json!(cognito_latency)),

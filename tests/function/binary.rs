@@ -1,4 +1,4 @@
-//! The binary as somebody starts it by hand.
+//! The binary when somebody starts it by hand.
 
 use std::process::{Command, Output};
 
@@ -16,7 +16,7 @@ fn version_prints_the_version_of_the_manifest() {
 }
 
 #[test]
-fn outside_lambda_it_says_where_it_runs() {
+fn outside_lambda_it_fails_and_names_the_ways_to_run_it() {
     let Output { status, stderr, .. } = run(&[]);
     let stderr = String::from_utf8(stderr).unwrap();
     assert!(!status.success());

@@ -1,4 +1,4 @@
-//! `POST /check-password`: what the policy says while the user types, without a change and without a try.
+//! `POST /check-password`: checks while the user types, which change nothing and use up no attempt.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::harness::{Function, NEW, OLD, Reply, log, post, sample};
 use crate::range_server::{Answer, RangeServer};
 
-/// Stricter rules for administrators, and the user's own address.
+/// Stricter rules for administrators, and a rule on the user's email address.
 const POLICY: &str = r#"
     [length]
     min = 8
@@ -19,7 +19,7 @@ const POLICY: &str = r#"
     min = 20
 "#;
 
-/// A check of this body, with this token.
+/// The event of a check with this token and body.
 fn check(token: &str, body: &Value) -> Value {
     let mut event = post(token, body);
     event["rawPath"] = "/check-password".into();
@@ -32,7 +32,7 @@ impl Function {
         self.invoke(&check(&self.token, &body)).await
     }
 
-    /// How often Cognito was asked to change a password.
+    /// How many changes reached Cognito.
     fn changes(&self) -> usize {
         self.cognito.calls(Operation::ChangePassword)
     }
@@ -43,7 +43,7 @@ fn codes(list: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_check_returns_the_rules_and_what_is_broken_and_changes_nothing() {
+async fn a_check_returns_the_rules_and_the_violations_and_changes_nothing() {
     let function = Function::start().await;
     let weak = function.check("password").await;
     assert_eq!(weak.status, 200, "{weak:?}");
@@ -69,7 +69,7 @@ async fn a_check_returns_the_rules_and_what_is_broken_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_check_finds_what_a_change_with_the_same_passwords_is_refused_for() {
+async fn a_check_returns_the_same_violations_as_a_change_with_the_same_passwords() {
     let function =
         Function::start_with_policy(include_str!("../policy/data/every-rule.toml")).await;
     let mut seen = BTreeSet::new();
@@ -88,7 +88,7 @@ async fn a_check_finds_what_a_change_with_the_same_passwords_is_refused_for() {
 }
 
 #[tokio::test]
-async fn a_check_follows_the_rules_of_the_users_groups_and_attributes() {
+async fn a_check_applies_the_rules_for_the_users_groups_and_attributes() {
     let function = Function::start_with_policy(POLICY).await;
     let email = ("email".to_owned(), "wolkenstein@example.com".to_owned());
     function.cognito.add_user(User {
@@ -101,14 +101,14 @@ async fn a_check_follows_the_rules_of_the_users_groups_and_attributes() {
     let checked = function.invoke(&check(&token, &body)).await.json();
     assert_eq!(codes(&checked["violations"]), ["too_short", "personal_word"]);
     assert_eq!(checked["rules"][0]["params"]["minLength"], 20);
-    // Whoever is in no such group gets the rules for everybody.
+    // A user who is not in the group gets the base rules.
     let checked = function.check("wolkenstein-7!").await.json();
     assert_eq!(checked["violations"], json!([]));
     assert_eq!(checked["rules"][0]["params"]["minLength"], 8);
 }
 
 #[tokio::test]
-async fn get_user_is_asked_once_for_the_checks_of_a_minute_and_the_breach_service_never() {
+async fn the_checks_of_a_minute_call_get_user_once_and_the_breach_service_never() {
     let range = RangeServer::start(Answer::Status(500)).await;
     let policy = format!(
         "{POLICY}\n[breaches]\ncheck = true\nendpoint = \"{}\"\non_failure = \"refuse\"",
@@ -127,7 +127,7 @@ async fn get_user_is_asked_once_for_the_checks_of_a_minute_and_the_breach_servic
 }
 
 #[tokio::test]
-async fn a_check_without_the_users_attributes_fails_as_the_change_would() {
+async fn a_check_that_cannot_read_the_users_attributes_fails_like_a_change() {
     let function = Function::start_with_policy(POLICY).await;
     let cases = [
         (
@@ -145,7 +145,7 @@ async fn a_check_without_the_users_attributes_fails_as_the_change_would() {
 }
 
 #[tokio::test]
-async fn the_estimate_does_not_tell_a_banned_word_from_any_other() {
+async fn the_estimate_is_the_same_for_a_banned_word_and_any_other_word() {
     let policy = "[length]\nmin = 8\n[words]\nbanned = [\"zyxomvqa\"]";
     let mut guesses = Vec::new();
     for policy in [policy, "[length]\nmin = 8"] {
@@ -156,7 +156,7 @@ async fn the_estimate_does_not_tell_a_banned_word_from_any_other() {
 }
 
 #[tokio::test]
-async fn a_user_gets_thirty_checks_a_minute() {
+async fn the_thirty_first_check_of_a_user_within_a_minute_returns_429() {
     let function = Function::start().await;
     for _ in 0..30 {
         assert_eq!(function.check(NEW).await.status, 200);
@@ -165,19 +165,19 @@ async fn a_user_gets_thirty_checks_a_minute() {
     refused.assert_problem(429, "too_many_requests");
     let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
-    // Another token of the same user is no other user, and another user is.
+    // The limit is for the user, not for the token.
     let again = function.cognito.access_token("demo");
     let body = json!({ "proposedPassword": NEW });
     function.invoke(&check(&again, &body)).await.assert_problem(429, "too_many_requests");
     function.cognito.add_user(User::new("another", OLD));
     let other = function.cognito.access_token("another");
     assert_eq!(function.invoke(&check(&other, &body)).await.status, 200);
-    // The change itself is not held up.
+    // The limit does not apply to the change itself.
     assert_eq!(function.change().await.status, 204);
 }
 
 #[tokio::test]
-async fn a_check_is_refused_for_the_same_faults_as_a_change() {
+async fn a_check_rejects_the_same_faulty_requests_as_a_change() {
     let function = Function::start().await;
     let body = json!({ "proposedPassword": NEW });
     let forged = function.cognito.forged_token("demo");
@@ -207,7 +207,7 @@ async fn a_check_is_refused_for_the_same_faults_as_a_change() {
 }
 
 #[tokio::test]
-async fn a_check_leaves_an_audit_event_of_its_own() {
+async fn a_check_writes_an_audit_event() {
     let function = Function::start().await;
     let mut event = check(&function.token, &json!({ "proposedPassword": "sentinel" }));
     event["headers"]["user-agent"] = "Check/1".into();

@@ -1,4 +1,4 @@
-//! `docs/clients.md` says what a client does with each code, and each package of `clients/` does it.
+//! `docs/clients.md` lists how a client handles each code, and each package in `clients/` does so.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ const PACKAGES: [(&str, &str); 3] = [
 ];
 
 #[test]
-fn the_table_has_each_code_once_and_with_its_status() {
+fn the_table_lists_each_code_once_with_its_status() {
     let rows = PAGE.lines().filter(|line| line.starts_with("| "));
     let mut described: Vec<_> = rows
         .filter_map(|row| {

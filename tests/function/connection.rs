@@ -1,4 +1,4 @@
-//! The connection to Cognito: opened in advance, and only to whom we trust.
+//! The connection to Cognito: opened in advance, and only to a trusted server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use crate::harness::{Function, LONG, OLD, Way};
 
 #[tokio::test]
-async fn the_connection_that_was_opened_in_advance_is_the_one_that_is_used() {
+async fn the_first_change_uses_the_connection_that_was_opened_in_advance() {
     let function = Function::start().await;
     function.app.connect().await;
     assert_eq!(function.cognito.calls(Operation::Jwks), 1);
@@ -25,7 +25,7 @@ async fn the_connection_that_was_opened_in_advance_is_the_one_that_is_used() {
 }
 
 #[tokio::test]
-async fn a_connection_that_cannot_be_had_in_advance_is_no_harm() {
+async fn a_change_works_as_usual_after_a_failure_to_connect_in_advance() {
     let function = Function::start().await;
     for fault in [Fault::StallBefore(LONG), Fault::DropBefore, Fault::CutAnswer, Fault::html()] {
         function.cognito.fail_next(Operation::Jwks, fault);
@@ -39,7 +39,7 @@ async fn a_connection_that_cannot_be_had_in_advance_is_no_harm() {
 }
 
 #[tokio::test]
-async fn only_the_certificates_of_whom_we_trust_are_taken() {
+async fn only_a_certificate_from_a_trusted_authority_is_accepted() {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
@@ -69,7 +69,7 @@ async fn only_the_certificates_of_whom_we_trust_are_taken() {
     }
 }
 
-/// Starts a server that speaks TLS for another, and returns its URL.
+/// Starts a server that terminates TLS for another one, and returns its URL.
 fn terminate(upstream: &str, tls: TlsAcceptor) -> String {
     let upstream = upstream.trim_start_matches("http://").to_owned();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -80,7 +80,7 @@ fn terminate(upstream: &str, tls: TlsAcceptor) -> String {
         while let Ok((client, _)) = listener.accept().await {
             let (tls, upstream) = (tls.clone(), upstream.clone());
             tokio::spawn(async move {
-                // A client that does not like the certificate hangs up here.
+                // A client that rejects the certificate disconnects here.
                 let Ok(mut client) = tls.accept(client).await else { return };
                 let mut server = TcpStream::connect(upstream).await.unwrap();
                 let _ = copy_bidirectional(&mut client, &mut server).await;

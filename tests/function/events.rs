@@ -1,4 +1,4 @@
-//! Every file of `events/` gives what its name says.
+//! Every file in `events/` gets the response that its name promises.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +44,7 @@ fn every_sample_has_an_expectation() {
 }
 
 #[tokio::test]
-async fn every_sample_gives_what_its_name_says() {
+async fn every_sample_event_gets_its_expected_response() {
     for (name, status, code) in EXPECTED {
         let function = Function::start().await;
         function.cognito.add_user(fake_cognito::User::new("demo", "Correct-Horse-7-Battery"));
@@ -59,10 +59,10 @@ async fn every_sample_gives_what_its_name_says() {
 }
 
 #[tokio::test]
-async fn a_sample_whose_token_nobody_signed_is_refused() {
+async fn a_sample_event_with_an_unsigned_token_is_rejected() {
     for (name, status, code) in EXPECTED {
         let function = Function::start().await;
-        // Bodies and paths are judged before the token.
+        // Bodies and paths are checked before the token.
         let is_early = ["bad-base64", "method-not-allowed", "not-found"].contains(&name);
         let is_refused = sample(name).to_string().contains("eyJ") && !is_early;
         let expected = match name {

@@ -1,4 +1,5 @@
-//! The outcome is always true: every fault between the function and Cognito, made and not made.
+//! Every fault between the function and Cognito, whether or not the change was made: the response
+//! is always true.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,19 +22,19 @@ use crate::proxy::{self, Answer, End, Fault, Forwarded, Http, Late};
 
 use Forwarded::{AfterTheAnswer, BeforeTheAnswer, Never};
 
-/// For a row in which nobody waits in vain, on a slow machine too.
+/// The call timeout for a row in which every response arrives, even on a slow machine.
 const PATIENT: Duration = Duration::from_secs(20);
 
-/// For a row in which an answer never comes.
+/// The call timeout for a row in which a response never arrives.
 const IMPATIENT: Duration = Duration::from_secs(2);
 
 /// An invocation's time, enough for three calls.
 const TIME: Duration = Duration::from_secs(70);
 
-/// Rows that go on side by side: most of a row is waiting.
+/// How many rows run concurrently: a row mostly waits.
 const AT_ONCE: usize = 8;
 
-/// Where nothing listens, so that every connection is refused.
+/// An address where nothing listens, so every connection is refused.
 const REFUSED: &str = "http://127.0.0.1:9";
 
 const CHANGE: &str = "ChangePassword";
@@ -42,7 +43,7 @@ const AMZ_JSON: &str = "application/x-amz-json-1.1";
 const ENDS: [End; 4] = [End::Announced, End::KeptAlive, End::AtOnce, End::Soon];
 const FORWARDED: [Forwarded; 3] = [BeforeTheAnswer, AfterTheAnswer, Never];
 
-/// How the pool keeps a history, and when it looks at it.
+/// Whether the pool has a password history, and when it checks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum History {
     None,
@@ -53,7 +54,7 @@ enum History {
 const HISTORIES: [History; 3] =
     [History::None, History::AfterThePassword, History::BeforeThePassword];
 
-/// The user who asks for the change.
+/// The user who requests the change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Case {
     RightPassword,
@@ -67,7 +68,7 @@ enum Case {
 const CASES: [Case; 4] =
     [Case::RightPassword, Case::WrongPassword, Case::UsedBefore, Case::NoPassword];
 
-/// One row of the matrix: a first answer that leaves the change in doubt, and all that matters beside.
+/// One row of the matrix: a first response that leaves the change in doubt, and the other factors.
 #[derive(Clone, Debug)]
 struct Row {
     name: &'static str,
@@ -89,10 +90,10 @@ fn json(status: u16, body: &str) -> Http {
     http(status, AMZ_JSON, body, 0)
 }
 
-/// Complete answers that are not Cognito's word, after which a connection may end in any way.
+/// Complete responses that prove nothing, after which a connection may end in any way.
 fn answers() -> Vec<(&'static str, Http)> {
     let internal = r#"{"__type":"InternalErrorException","message":"Something went wrong"}"#;
-    // Read to its end, it would be believed: 204, whether or not the change was made.
+    // Read to its end, it would pass for a success, whether or not the change was made.
     let huge = format!("{{{}}}", " ".repeat(2 * 1024 * 1024));
     vec![
         ("200, a page", page(200)),
@@ -123,7 +124,7 @@ fn answers() -> Vec<(&'static str, Http)> {
         ("409, a page", page(409)),
         ("429, a page", page(429)),
         ("499, empty", json(499, "")),
-        ("500 of Cognito's own", json(500, internal)),
+        ("500 from Cognito", json(500, internal)),
         ("500, empty", json(500, "")),
         ("500, a page", page(500)),
         ("502, empty", json(502, "")),
@@ -136,18 +137,18 @@ fn answers() -> Vec<(&'static str, Http)> {
     ]
 }
 
-/// Answers that break off or never come, with which the connection ends.
+/// Responses that are cut off or never arrive, after which the connection ends.
 fn broken() -> Vec<(&'static str, Answer)> {
     let cut =
         |status, body, missing| Answer::Http(http(status, AMZ_JSON, body, missing), End::AtOnce);
     let internal = r#"{"__type":"InternalErrorException"}"#;
     vec![
-        ("dropped once read", Answer::Bytes(Vec::new())),
-        ("reset once read", Answer::Reset),
+        ("dropped after reading", Answer::Bytes(Vec::new())),
+        ("reset after reading", Answer::Reset),
         ("garbage", Answer::Bytes(b"SSH-2.0-OpenSSH_9.9\r\n".into())),
         ("cut in the head", cut(200, "{}", 30)),
         ("cut in the body", cut(200, "{}", 1)),
-        ("500 of Cognito's own, cut", cut(500, internal, 9)),
+        ("500 from Cognito, cut", cut(500, internal, 9)),
         ("stalled", Answer::Stall),
         ("byte by byte", Answer::Slow(json(200, "{}"))),
     ]
@@ -172,7 +173,7 @@ fn all_rows() -> Vec<Row> {
     rows
 }
 
-/// Rows in which each pair of values of two columns occurs.
+/// A selection of rows in which each pair of values of two columns occurs.
 fn pairwise(rows: Vec<Row>) -> Vec<Row> {
     let mut seen = BTreeSet::new();
     let mut random = fastrand::Rng::with_seed(7);
@@ -209,13 +210,13 @@ impl Row {
         matches!(self.answer, Answer::Stall | Answer::Slow(_))
     }
 
-    /// The status that follows from the case and the history alone, whatever the fault was.
+    /// The expected status. It depends on whether the change was made, not on the kind of response.
     fn expected(&self) -> u64 {
         use History::{AfterThePassword, BeforeThePassword};
         match (self.case, self.history) {
             (Case::WrongPassword, _) => 403,
             (Case::UsedBefore, AfterThePassword) => 422,
-            // Nothing that is sent can tell these from each other: see src/settlement.rs.
+            // No request can distinguish these: see src/settlement.rs.
             (Case::UsedBefore, BeforeThePassword) => 504,
             (_, BeforeThePassword) if self.forwarded == BeforeTheAnswer => 504,
             _ => 204,
@@ -250,15 +251,15 @@ impl Row {
         }
         function.cognito.add_user(user);
         let function = function.with_time_limit(TIME);
-        let reply = ask_truly(&format!("{self:?}"), &function, &body).await;
+        let reply = change_and_verify(&format!("{self:?}"), &function, &body).await;
         let calls = function.cognito.calls(Operation::ChangePassword);
         assert!(calls <= 3, "{self:?}: {calls} calls");
         reply.status
     }
 }
 
-/// Asks for the change, and compares the answer with the password in force then and later.
-async fn ask_truly(name: &str, function: &Function, body: &Value) -> Reply {
+/// Requests the change, and compares the response with the password in force then and later.
+async fn change_and_verify(name: &str, function: &Function, body: &Value) -> Reply {
     let before = function.cognito.password_of("demo");
     let token = function.cognito.access_token("demo");
     let reply = function.invoke(&post(&token, body)).await;
@@ -279,13 +280,13 @@ async fn ask_truly(name: &str, function: &Function, body: &Value) -> Reply {
     reply
 }
 
-/// `make faults` runs all rows, `make test` as many as have each pair of two columns' values.
+/// `make faults` runs all rows, `make test` the selection of [`pairwise`].
 #[tokio::test]
-async fn every_fault_ends_with_a_true_answer_and_a_definite_one_wherever_that_can_be() {
+async fn every_fault_ends_with_a_true_response_which_is_definite_wherever_possible() {
     let all = all_rows();
     let is_whole = std::env::var("FAULTS").is_ok_and(|rows| rows == "all");
     let (count, rows) = (all.len(), if is_whole { all } else { pairwise(all) });
-    println!("{} of {count} rows: first answers to a change that leave it in doubt", rows.len());
+    println!("{} of {count} rows: first responses that leave a change in doubt", rows.len());
     let ends = stream::iter(rows).map(async |row| (row.run().await, row));
     let ends: Vec<_> = ends.buffer_unordered(AT_ONCE).collect().await;
 
@@ -294,18 +295,18 @@ async fn every_fault_ends_with_a_true_answer_and_a_definite_one_wherever_that_ca
         let place = (row.case, row.history, row.forwarded);
         *table.entry(place).or_default().entry(*status).or_default() += 1;
     }
-    println!("{:<16}{:<20}{:<20}answers", "the user", "history checked", "first request made");
+    println!("{:<16}{:<20}{:<20}statuses", "user", "history checked", "first request made");
     for ((case, history, forwarded), statuses) in table {
         let (case, history) = (format!("{case:?}"), format!("{history:?}"));
         let forwarded = format!("{forwarded:?}");
         println!("{case:<16}{history:<20}{forwarded:<20}{statuses:?}");
     }
     let unknown = ends.iter().filter(|(status, _)| *status == 504).count();
-    println!("0 false answers; {} definite, {unknown} unknown (504)", ends.len() - unknown);
+    println!("0 false responses; {} definite, {unknown} unknown (504)", ends.len() - unknown);
     println!(
-        "Unknown are only those of a history that is checked before the previous password, where no \
-         request can tell a password that was just set from one that was used before: the proof is a \
-         test of src/settlement.rs."
+        "The outcome stays unknown only if the history is checked before the previous password. Then \
+         no request can distinguish a password that was just set from one that was used before: a \
+         test in src/settlement.rs proves it."
     );
     for (status, row) in &ends {
         assert_eq!(*status, row.expected(), "{row:?}");
@@ -319,7 +320,7 @@ async fn every_fault_ends_with_a_true_answer_and_a_definite_one_wherever_that_ca
 }
 
 #[tokio::test]
-async fn a_fault_that_lasts_leaves_the_outcome_unknown_after_two_requests() {
+async fn a_lasting_fault_leaves_the_outcome_unknown_after_two_requests() {
     let complete =
         answers().into_iter().map(|(name, http)| (name, Answer::Http(http, End::AtOnce)));
     let rows = complete
@@ -335,7 +336,7 @@ async fn a_fault_that_lasts_leaves_the_outcome_unknown_after_two_requests() {
         let call_timeout = Some(timeout);
         let setup = Setup { lasting: Some(fault), call_timeout, ..Setup::default() };
         let function = Function::start_behind(setup).await.with_time_limit(TIME);
-        let reply = ask_truly(&name, &function, &change()).await;
+        let reply = change_and_verify(&name, &function, &change()).await;
         reply.assert_problem(504, "outcome_unknown");
         let calls = function.cognito.calls(Operation::ChangePassword);
         assert_eq!(calls, if forwarded == Never { 0 } else { 2 }, "{name}");
@@ -344,7 +345,7 @@ async fn a_fault_that_lasts_leaves_the_outcome_unknown_after_two_requests() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_cognitos_is_final_and_a_page_is_none() {
+async fn a_refusal_by_cognito_is_final_and_an_html_page_is_not_a_refusal() {
     let throttled = r#"{"__type":"TooManyRequestsException","message":"Too many requests"}"#;
     for (name, answer, status, calls) in [
         ("throttled", json(400, throttled), 429, 0),
@@ -356,15 +357,15 @@ async fn a_refusal_of_cognitos_is_final_and_a_page_is_none() {
         let fault = Fault { operation: CHANGE, forwarded: Never, answer };
         let setup = Setup { faults: vec![fault], ..Setup::default() };
         let function = Function::start_behind(setup).await;
-        let reply = ask_truly(name, &function, &change()).await;
+        let reply = change_and_verify(name, &function, &change()).await;
         assert_eq!(reply.status, status, "{name}");
         assert_eq!(function.cognito.calls(Operation::ChangePassword), calls, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_connection_that_ended_without_notice_loses_no_request() {
-    // Cognito answers one call of two, and the connection ends: the other is sent all the same.
+async fn a_pooled_connection_that_was_closed_without_notice_loses_no_request() {
+    // The connection ends after the first call, and the next call is sent nevertheless.
     let personal = "[length]\nmin = 8\n[words]\npersonal = [\"email\"]";
     for end in ENDS {
         for (operation, policy) in [(CHANGE, None), ("GetUser", Some(personal))] {
@@ -384,7 +385,7 @@ async fn a_connection_that_ended_without_notice_loses_no_request() {
 }
 
 #[tokio::test]
-async fn a_change_that_is_answered_twice_does_not_pass_for_a_sign_out() {
+async fn a_second_response_to_a_change_does_not_pass_for_a_sign_out() {
     let twice = Fault { operation: CHANGE, forwarded: BeforeTheAnswer, answer: Answer::Twice };
     let answer = Answer::Http(page(500), End::KeptAlive);
     let setup = Setup {
@@ -400,7 +401,7 @@ async fn a_change_that_is_answered_twice_does_not_pass_for_a_sign_out() {
 }
 
 #[tokio::test]
-async fn a_sign_out_and_a_look_at_the_user_are_repeated_once() {
+async fn global_sign_out_and_get_user_are_repeated_once() {
     let personal = Some("[length]\nmin = 8\n[words]\npersonal = [\"email\"]");
     let complete = answers().into_iter().map(|(name, http)| (name, Answer::Http(http, End::Soon)));
     let rows = complete.chain(broken()).flat_map(|(name, answer)| {
@@ -409,7 +410,7 @@ async fn a_sign_out_and_a_look_at_the_user_are_repeated_once() {
             [Never, BeforeTheAnswer].map(|forwarded| (name, operation, answer.clone(), forwarded))
         })
     });
-    // An answer that never comes takes the whole time of its step, and is not repeated.
+    // Waiting for a response that never arrives leaves no time to repeat the request.
     let rows = rows.filter(|(_, _, answer, _)| !matches!(answer, Answer::Stall | Answer::Slow(_)));
     let rows = stream::iter(rows).map(async |(name, operation, answer, forwarded)| {
         let name = format!("{name} to {operation}, forwarded: {forwarded:?}");
@@ -428,7 +429,7 @@ async fn a_sign_out_and_a_look_at_the_user_are_repeated_once() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_never_sent_is_said_to_be_safe_to_send_again() {
+async fn a_request_that_was_never_sent_returns_503_with_retry_after() {
     let other = FakeCognito::start().await;
     let https = |endpoint: &str| endpoint.replace("http:", "https:");
     let failing = |answer| {
@@ -442,15 +443,15 @@ async fn a_request_that_was_never_sent_is_said_to_be_safe_to_send_again() {
         ("closed before TLS", failing(Answer::Unread)),
     ] {
         let function = Function::start_calling(&endpoint).await;
-        let reply = ask_truly(name, &function, &change()).await;
+        let reply = change_and_verify(name, &function, &change()).await;
         reply.assert_problem(503, "upstream_unavailable");
         assert!(reply.header("retry-after").is_some(), "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_fault_near_the_end_of_the_invocation_is_answered_before_it() {
-    // 250 ms are kept for the answer, and no call is begun with less than 250 ms left for it.
+async fn a_fault_near_the_end_of_the_invocation_gets_a_response_in_time() {
+    // 250 ms are reserved for the response, and no call starts with less than 250 ms left for it.
     let mut rows = JoinSet::new();
     for (millis, forwarded, status, calls) in [
         (400, BeforeTheAnswer, 503, 0),
@@ -467,7 +468,7 @@ async fn a_fault_near_the_end_of_the_invocation_is_answered_before_it() {
             let setup = Setup { faults: vec![fault], call_timeout, ..Setup::default() };
             let function = Function::start_behind(setup).await.with_time_limit(time);
             let started = Instant::now();
-            let reply = ask_truly(&name, &function, &change()).await;
+            let reply = change_and_verify(&name, &function, &change()).await;
             assert!(started.elapsed() < time, "{name}: too late");
             assert_eq!(reply.status, status, "{name}: {reply:?}");
             assert_eq!(function.cognito.calls(Operation::ChangePassword), calls, "{name}");
@@ -476,7 +477,7 @@ async fn a_fault_near_the_end_of_the_invocation_is_answered_before_it() {
     rows.join_all().await;
 }
 
-/// Sends its first request to where connections are refused.
+/// Sends its first request to an address that refuses connections.
 #[derive(Debug)]
 struct RefusedOnce {
     refused: AtomicBool,
@@ -493,7 +494,7 @@ impl HttpConnector for RefusedOnce {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_refused_is_tried_once_more() {
+async fn a_refused_connection_is_retried_once() {
     let function = Function::start_by_way_of(|way| {
         let refused_once = RefusedOnce { refused: false.into(), connector: way.connector };
         Way { connector: SharedHttpConnector::new(refused_once), ..way }
@@ -504,7 +505,7 @@ async fn a_connection_that_was_refused_is_tried_once_more() {
     function.assert_password(NEW);
 }
 
-/// A fault of any request, whose answer comes.
+/// Any fault except a response that never arrives.
 fn any_fault() -> impl Strategy<Value = Fault> {
     let complete: Vec<_> = answers()
         .into_iter()
@@ -521,7 +522,7 @@ fn any_fault() -> impl Strategy<Value = Fault> {
 }
 
 #[test]
-fn no_sequence_of_faults_leads_to_a_false_answer() {
+fn no_sequence_of_faults_leads_to_a_false_response() {
     let runtime = Runtime::new().unwrap();
     let config = ProptestConfig { cases: 64, ..ProptestConfig::default() };
     proptest!(config, |(
@@ -539,7 +540,7 @@ fn no_sequence_of_faults_leads_to_a_false_answer() {
             let call_timeout = Some(PATIENT);
             let setup = Setup { options, call_timeout, faults, ..Setup::default() };
             let function = Function::start_behind(setup).await.with_time_limit(TIME);
-            ask_truly(&name, &function, &change()).await;
+            change_and_verify(&name, &function, &change()).await;
             let calls = function.cognito.calls(Operation::ChangePassword);
             assert!(calls <= 3, "{name}: {calls} calls");
         });

@@ -1,4 +1,4 @@
-//! A function beside a fake Cognito, and everything it logs.
+//! A function that calls a fake Cognito, and everything that it logs.
 
 use std::io;
 use std::panic;
@@ -26,59 +26,60 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::proxy;
 
-/// The demo user's password, and the one it is changed to. No answer and no log line may hold a part.
+/// The demo user's password, and the new one. No response and no log line may contain a part of
+/// them.
 pub(crate) const OLD: &str = "Sentinel-Old-7-Horse";
 pub(crate) const NEW: &str = "Sentinel-New-8-Cow";
 
 pub(crate) const REQUEST_ID: &str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd";
 
-/// How long the function waits for Cognito: long enough that only what never comes is waited for in
-/// vain, on a slow machine too.
+/// How long the function waits for Cognito: long enough that even on a slow machine only a response
+/// that never arrives times out.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Longer than anybody waits.
+/// Longer than any timeout.
 pub(crate) const LONG: Duration = Duration::from_mins(10);
 
 pub(crate) struct Function {
     pub(crate) app: App,
     pub(crate) cognito: FakeCognito,
     pub(crate) token: String,
-    /// What a proxy before the fake holds back.
+    /// The requests that a proxy in front of the fake holds back.
     pub(crate) late: proxy::Late,
     deadline: Deadline,
 }
 
-/// What a test changes of the function, its pool and the network between them.
+/// A test's changes to the function, its pool and the network between them.
 #[derive(Default)]
 pub(crate) struct Setup<'a> {
     pub(crate) options: Options,
-    /// Another policy than the built-in one.
+    /// A policy other than the built-in one.
     pub(crate) policy: Option<&'a str>,
-    /// The secrets of a proxy before the API.
+    /// The secrets of a proxy in front of the API.
     pub(crate) origin_secrets: Option<&'a str>,
     /// Whether the tokens of every app client are accepted.
     pub(crate) any_client: bool,
-    /// Whether `POST /` is nothing, as it is unless the deployment switches it on.
+    /// Whether Cognito's wire format is switched off, which is the default of a deployment.
     pub(crate) without_wire_protocol: bool,
-    /// Another time for a call than [`CALL_TIMEOUT`].
+    /// A call timeout other than [`CALL_TIMEOUT`].
     pub(crate) call_timeout: Option<Duration>,
-    /// How many changes of a user are forwarded in a minute; by default as many as a test likes.
+    /// The limit of changes for each user and minute; by default there is none.
     pub(crate) user_changes_per_minute: Option<u32>,
-    /// What happens to requests, each once and in this order.
+    /// The faults of requests, each once and in this order.
     pub(crate) faults: Vec<proxy::Fault>,
-    /// What happens to every request after those.
+    /// The fault of every later request.
     pub(crate) lasting: Option<proxy::Fault>,
 }
 
-/// How the function gets to Cognito.
+/// How the function reaches Cognito.
 pub(crate) struct Way {
     pub(crate) endpoint: String,
     pub(crate) connector: SharedHttpConnector,
 }
 
 impl Way {
-    /// Calls another endpoint, but fetches the keys where they are: what goes wrong on the new way is to
-    /// happen to the calls.
+    /// Calls another endpoint, but fetches the keys from the original one, so that only calls meet
+    /// the faults of the new endpoint.
     fn with_keys_apart(self, endpoint: String) -> Self {
         let Self { endpoint: keys, connector } = self;
         let apart = KeysApart { calls: endpoint.clone(), keys, connector };
@@ -86,7 +87,7 @@ impl Way {
     }
 }
 
-/// Takes requests for the keys to another server than calls.
+/// Sends requests for the keys to another server than calls.
 #[derive(Debug)]
 struct KeysApart {
     calls: String,
@@ -109,7 +110,7 @@ enum Deadline {
     At(u64),
 }
 
-/// What the function answered, as API Gateway would pass it on.
+/// The function's response, as API Gateway would pass it on.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u64,
@@ -122,7 +123,7 @@ impl Function {
         Self::start_as(Setup::default(), |way| way).await
     }
 
-    /// A function with another policy than the built-in one.
+    /// A function with a policy other than the built-in one.
     pub(crate) async fn start_with_policy(policy: &str) -> Self {
         Self::start_as(Setup { policy: Some(policy), ..Setup::default() }, |way| way).await
     }
@@ -138,22 +139,22 @@ impl Function {
         Self::start_as(setup, |way| way).await
     }
 
-    /// A function that does not answer in Cognito's wire format.
+    /// A function with Cognito's wire format switched off.
     pub(crate) async fn start_without_wire_protocol() -> Self {
         Self::start_as(Setup { without_wire_protocol: true, ..Setup::default() }, |way| way).await
     }
 
-    /// A function that calls another address than the fake's, and has the fake's keys.
+    /// A function that calls another address than the fake's, but fetches the fake's keys.
     pub(crate) async fn start_calling(endpoint: &str) -> Self {
         Self::start_by_way_of(|way| way.with_keys_apart(endpoint.to_owned())).await
     }
 
-    /// A function that goes another way to the fake.
+    /// A function that reaches the fake in another way.
     pub(crate) async fn start_by_way_of(change: impl FnOnce(Way) -> Way) -> Self {
         Self::start_as(Setup::default(), change).await
     }
 
-    /// A function with a proxy before the fake, in which the faults of the setup happen.
+    /// A function with a proxy in front of the fake, which causes the faults of the setup.
     pub(crate) async fn start_behind(mut setup: Setup<'_>) -> Self {
         let (faults, lasting) = (std::mem::take(&mut setup.faults), setup.lasting.take());
         let late = proxy::Late::default();
@@ -185,7 +186,7 @@ impl Function {
         if let Some(secrets) = setup.origin_secrets {
             config.origin = OriginSecrets::parse(secrets).unwrap();
         }
-        // Plain HTTP needs no roots, and the system's would take longer to read than a test.
+        // Plain HTTP needs no roots, and reading the system's would take longer than a test.
         config.trust = Trust::Amazon;
         let connector = connector(config.cognito.connect_timeout, config.trust.clone());
         let way = change(Way { endpoint: cognito.endpoint_url().to_owned(), connector });
@@ -196,7 +197,7 @@ impl Function {
         Self { app, cognito, token, late: proxy::Late::default(), deadline }
     }
 
-    /// The same function with less of an invocation's time left.
+    /// The same function with this much time left in every invocation.
     pub(crate) fn with_time_limit(self, time_limit: Duration) -> Self {
         Self { deadline: Deadline::In(time_limit), ..self }
     }
@@ -210,7 +211,7 @@ impl Function {
         self.invoke_text(event.to_string()).await
     }
 
-    /// Sends an event that a [`Value`] cannot hold, or not as it is written.
+    /// Sends an event that a [`Value`] cannot represent exactly.
     pub(crate) async fn invoke_text(&self, event: String) -> Reply {
         let mut context = Context::default();
         context.request_id = REQUEST_ID.into();
@@ -224,12 +225,12 @@ impl Function {
         let payload = RawValue::from_string(event).unwrap();
         let raw = event::answer(&self.app, LambdaEvent::new(payload, context)).await.unwrap();
         let raw = serde_json::to_value(&raw).unwrap();
-        assert_no_secret(&raw.to_string(), "the answer");
+        assert_no_secret(&raw.to_string(), "the response");
         let body = raw["body"].as_str().unwrap_or_default().to_owned();
         Reply { status: raw["statusCode"].as_u64().unwrap(), body, raw }
     }
 
-    /// A file of `events/`, without `.json`, with its token signed.
+    /// The event in `events/{name}.json`, with its token signed.
     pub(crate) fn signed(&self, name: &str) -> Value {
         let text = sample(name).to_string();
         serde_json::from_str(&self.cognito.sign_token_in(&text, "demo")).unwrap()
@@ -240,7 +241,7 @@ impl Function {
         self.invoke(&post(&self.token, body)).await
     }
 
-    /// Asks for the change from [`OLD`] to [`NEW`].
+    /// Requests the change from [`OLD`] to [`NEW`].
     pub(crate) async fn change(&self) -> Reply {
         self.post(&change()).await
     }
@@ -256,7 +257,7 @@ impl Reply {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {:?}", self.body))
     }
 
-    /// A header, whichever way the event's source wants it.
+    /// A header, in whichever form the event's source expects it.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let single = self.raw["headers"][name].as_str();
         single.or_else(|| self.raw["multiValueHeaders"][name][0].as_str())
@@ -285,14 +286,14 @@ pub(crate) fn post(token: &str, body: &Value) -> Value {
     event
 }
 
-/// A file of `events/`, without `.json`, as it is.
+/// The event in `events/{name}.json`, unchanged.
 pub(crate) fn sample(name: &str) -> Value {
     let path = format!("{}/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// What a token claims.
+/// The claims of a token.
 pub(crate) fn claims_of(token: &str) -> Value {
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
     serde_json::from_slice(&claims).unwrap()
@@ -301,11 +302,11 @@ pub(crate) fn claims_of(token: &str) -> Value {
 #[track_caller]
 pub(crate) fn assert_no_secret(text: &str, place: &str) {
     let lower = text.to_lowercase();
-    // Cut by a letter too.
+    // Without its first letter, to find a password that was cut too.
     let is_password = |line: &&str| line.contains("entinel-");
     let found = lower.lines().find(is_password);
-    assert!(found.is_none(), "{place} holds a password: {found:?}");
-    assert!(!text.contains("eyJ"), "{place} holds a token: {text}");
+    assert!(found.is_none(), "{place} contains a password: {found:?}");
+    assert!(!text.contains("eyJ"), "{place} contains a token: {text}");
 }
 
 static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());

@@ -1,4 +1,5 @@
-//! What no client of ours sends: every row says what it gets, and properties say it of the rest.
+//! Requests that no client of ours sends: a table of them with the expected responses, and
+//! properties of all others.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -22,7 +23,7 @@ use crate::harness::{
     sample,
 };
 
-/// What a row gets: a status, a problem's code unless it succeeds, and how often Cognito was asked.
+/// A status, a problem's code unless the request succeeds, and the number of calls to Cognito.
 type Expected = (u64, Option<&'static str>, usize);
 
 const CHANGED: Expected = (204, None, 1);
@@ -37,14 +38,14 @@ const TOO_LARGE: Expected = (413, Some("payload_too_large"), 0);
 const NOT_JSON: Expected = (415, Some("unsupported_media_type"), 0);
 const VIOLATION: Expected = (422, Some("password_policy_violation"), 0);
 
-/// Its name, its event as text, and what it gets.
+/// A request's name, its event as text, and the expected response.
 type Row = (String, String, Expected);
 
 fn row(name: &str, event: &Value, expected: Expected) -> Row {
     (name.into(), event.to_string(), expected)
 }
 
-/// A sound request of each kind of event.
+/// A valid request of each kind of event.
 fn kinds(function: &Function) -> [(&'static str, Value); 3] {
     let bearer = json!(format!("Bearer {}", function.token));
     let body = json!(change().to_string());
@@ -59,7 +60,7 @@ fn kinds(function: &Function) -> [(&'static str, Value); 3] {
     [("HTTP API", http), ("REST API", rest), ("load balancer", alb)]
 }
 
-/// A sound HTTP API event but for one thing.
+/// A valid HTTP API event with one edit.
 fn edited(function: &Function, edit: impl FnOnce(&mut Value)) -> Value {
     let mut event = post(&function.token, &change());
     edit(&mut event);
@@ -124,8 +125,8 @@ fn bodies(function: &Function) -> Vec<Row> {
         ("base64 without its padding", STANDARD.encode("{}x").replace('=', "") + "A", MALFORMED),
         ("base64 of URLs", "-_-_".into(), MALFORMED),
         ("base64 in lines", format!("{}\n", STANDARD.encode("{}")), MALFORMED),
-        ("JSON said to be base64", change().to_string(), MALFORMED),
-        ("base64 that is sound", STANDARD.encode(change().to_string()), CHANGED),
+        ("JSON marked as base64", change().to_string(), MALFORMED),
+        ("valid base64", STANDARD.encode(change().to_string()), CHANGED),
     ];
     let base64 = bytes.chain(not_base64).map(|(name, body, expected)| {
         let event = edited(function, |event| {
@@ -153,12 +154,12 @@ fn tokens(function: &Function) -> Vec<Row> {
     let rows = [
         ("100 KB of one letter", "x".repeat(100_000), INVALID_TOKEN),
         ("100 KB of dots", ".".repeat(100_000), INVALID_TOKEN),
-        ("a sound token with 100 KB after it", sound.clone() + &"A".repeat(100_000), INVALID_TOKEN),
+        ("a valid token with 100 KB after it", sound.clone() + &"A".repeat(100_000), INVALID_TOKEN),
         ("a claim of 100 KB", mint("pad", "x".repeat(100_000).into()), INVALID_TOKEN),
         ("10,000 groups", mint("cognito:groups", vec!["g"; 10_000].into()), INVALID_TOKEN),
         ("a claim of 5 KB", mint("pad", "x".repeat(5_000).into()), CHANGED),
         (
-            "claims that nest deep",
+            "deeply nested claims",
             format!("{header}.{}.c2ln", part(&"[".repeat(9_000))),
             INVALID_TOKEN,
         ),
@@ -182,11 +183,11 @@ fn tokens(function: &Function) -> Vec<Row> {
             sound.replacen(sound.split('.').next().unwrap(), &part(r#"["RS256"]"#), 1),
             INVALID_TOKEN,
         ),
-        ("a claim unknown to us given twice", repeat_claim(sound), INVALID_TOKEN),
+        ("an unknown claim given twice", repeat_claim(sound), INVALID_TOKEN),
         ("nbf in an hour", mint("nbf", json!(in_an_hour())), INVALID_TOKEN),
         ("nbf an hour ago", mint("nbf", json!(in_an_hour() - 7200)), CHANGED),
         ("critical extensions", crit(json!(["b64"])), INVALID_TOKEN),
-        ("no critical extensions, said so", crit(json!([])), INVALID_TOKEN),
+        ("an empty list of critical extensions", crit(json!([])), INVALID_TOKEN),
         ("groups as text", mint("cognito:groups", json!("admins")), INVALID_TOKEN),
         ("groups as an object", mint("cognito:groups", json!({ "admins": true })), INVALID_TOKEN),
         ("groups with a number", mint("cognito:groups", json!(["admins", 7])), INVALID_TOKEN),
@@ -208,7 +209,7 @@ fn tokens(function: &Function) -> Vec<Row> {
             INVALID_TOKEN,
         ),
         ("exp in 300,000 years", mint("exp", json!(9_999_999_999_999_u64)), CHANGED),
-        // A token for all we know, which is for Cognito to refuse: it issues no such one.
+        // It passes verification, and Cognito refuses it, since it issues no such token.
         ("exp in 10^300 years", mint("exp", json!(1e308)), REFUSED_BY_COGNITO),
         ("a header's name in it", format!("{sound}\r\nX-Forged: 1"), MISSING_TOKEN),
         ("a NUL in it", format!("{sound}\0"), MISSING_TOKEN),
@@ -220,7 +221,7 @@ fn tokens(function: &Function) -> Vec<Row> {
     rows.map(|(name, token, expected)| row(name, &post(&token, &change()), expected)).into()
 }
 
-/// The claims of a token as the array that derived code would read as this object.
+/// The claims of a token as the array that derived code would accept as this object.
 fn list_of_claims(token: &str) -> String {
     let claims = claims_of(token);
     let names =
@@ -229,7 +230,7 @@ fn list_of_claims(token: &str) -> String {
     Value::from_iter(names.map(value)).to_string()
 }
 
-/// A token with a claim more, which appears twice.
+/// A token with an additional claim that appears twice.
 fn repeat_claim(token: &str) -> String {
     let claims = claims_of(token).to_string().replacen('{', r#"{"device":1,"device":2,"#, 1);
     let mut parts: Vec<_> = token.split('.').map(str::to_owned).collect();
@@ -242,13 +243,13 @@ fn in_an_hour() -> u64 {
     now.as_secs() + 3600
 }
 
-/// A sound HTTP API event but for one header.
+/// A valid HTTP API event with one header changed.
 fn with_header(function: &Function, name: &str, value: Value, expected: Expected) -> Row {
     let title = format!("{name}: {value:.60}");
     row(&title, &edited(function, |event| event["headers"][name] = value), expected)
 }
 
-/// Headers that a change does not read, whose values may be anything.
+/// Headers that a change does not read, so that their values may be anything.
 fn unread_headers(function: &Function) -> Vec<Row> {
     let rows = [
         ("x-note", json!("naïve 🔑")),
@@ -289,7 +290,7 @@ fn headers(function: &Function) -> Vec<Row> {
     let mut alb_single = alb.clone();
     alb_single["multiValueHeaders"]["authorization"] = json!([bearer]);
     let repeated = kinds(function).into_iter().flat_map(|(kind, event)| {
-        // In `multiValueHeaders`, where the event has them, and in `headers` alone.
+        // In `multiValueHeaders` if the event has them, and in `headers` only.
         let mut lists = event.clone();
         let mut single = event;
         if lists["multiValueHeaders"].is_object() {
@@ -333,15 +334,15 @@ fn headers(function: &Function) -> Vec<Row> {
     apart["headers"]["Authorization"] = json!(other);
     let rows = vec![
         row("two tokens, as REST APIs send them", &rest, MISSING_TOKEN),
-        row("two tokens in two cases of letters", &cases, MISSING_TOKEN),
-        row("another token in the list than beside it", &apart, MISSING_TOKEN),
+        row("two tokens in headers whose names differ in case", &cases, MISSING_TOKEN),
+        row("a token in the list that differs from the single one", &apart, MISSING_TOKEN),
         header("authorization", json!("not-a-token"), MISSING_TOKEN),
         header("authorization", json!(format!("{0},{0}", function.token)), MISSING_TOKEN),
         header("authorization", json!(format!("Basic {}", function.token)), MISSING_TOKEN),
         header("authorization", json!(format!(" {} ", function.token)), CHANGED),
         row("two tokens, as load balancers send them", &alb, MISSING_TOKEN),
         row("one token in a list, as load balancers send it", &alb_single, CHANGED),
-        // HTTP APIs join repeated headers by commas; no token holds one.
+        // HTTP APIs join repeated headers with commas, which no token contains.
         header("authorization", json!(format!("{bearer},{other}")), INVALID_TOKEN),
         header("authorization", json!([bearer, other]), MISSING_TOKEN),
         header("authorization", json!([]), MISSING_TOKEN),
@@ -442,7 +443,7 @@ fn events(function: &Function) -> Vec<Row> {
         text("100,000 levels", &("[".repeat(100_000) + &"]".repeat(100_000)), MALFORMED),
     ];
     for (kind, event) in kinds(function) {
-        rows.push(row(&format!("{kind}, sound"), &event, CHANGED));
+        rows.push(row(&format!("{kind}, valid"), &event, CHANGED));
         let edits: [(&str, &str, Value); 7] = [
             ("no context", "requestContext", Value::Null),
             ("a list as the context", "requestContext", json!([])),
@@ -459,15 +460,15 @@ fn events(function: &Function) -> Vec<Row> {
         }
         let mut unused = event.clone();
         unused["extra"] = json!([[[[{}]]]]);
-        rows.push(row(&format!("{kind}, a field more"), &unused, CHANGED));
+        rows.push(row(&format!("{kind}, an additional field"), &unused, CHANGED));
         let again = event.to_string().replacen('{', r#"{"body":"{}","#, 1);
-        rows.push((format!("{kind}, a field twice"), again, MALFORMED));
+        rows.push((format!("{kind}, a repeated field"), again, MALFORMED));
     }
     rows
 }
 
 #[tokio::test]
-async fn every_oddity_gets_what_its_row_says() {
+async fn every_hostile_request_gets_its_expected_response() {
     let mut wrong = Vec::new();
     for rows in [bodies, tokens, headers, unread_headers, paths, events] {
         let mut function = Function::start().await;
@@ -492,7 +493,7 @@ async fn every_oddity_gets_what_its_row_says() {
 }
 
 #[tokio::test]
-async fn an_event_that_makes_no_request_is_refused_in_the_shape_of_its_source() {
+async fn a_malformed_event_gets_a_400_in_the_shape_of_its_source() {
     let function = Function::start().await;
     for (kind, mut event) in kinds(&function) {
         event["isBase64Encoded"] = "false".into();
@@ -526,7 +527,7 @@ impl HttpConnector for PanicsOnce {
 }
 
 #[tokio::test]
-async fn a_panic_is_an_internal_error_without_its_message_and_the_next_request_works() {
+async fn a_panic_returns_500_without_its_message_and_the_next_request_succeeds() {
     let function = Function::start_by_way_of(|way| {
         let panicking = PanicsOnce { panicked: false.into(), connector: way.connector };
         Way { connector: SharedHttpConnector::new(panicking), ..way }
@@ -549,7 +550,7 @@ async fn a_panic_is_an_internal_error_without_its_message_and_the_next_request_w
 }
 
 #[tokio::test]
-async fn an_event_with_more_headers_than_a_header_map_holds_is_answered() {
+async fn an_event_with_25000_headers_gets_a_response() {
     // `http::HeaderMap` panics above 24,576 entries.
     let headers: serde_json::Map<_, _> =
         (0..25_000).map(|number| (format!("x-{number}"), json!(["1"]))).collect();
@@ -600,7 +601,7 @@ fn any_text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A name and a value of the headers that somebody reads, or of any.
+/// The name and the value of a header that the function reads, or of any other.
 fn any_header() -> impl Strategy<Value = (String, Value)> {
     let known = ["authorization", "content-type", "host", "x-forwarded-proto", "if-none-match"];
     let name = prop_oneof![4 => select(known.to_vec()).prop_map(str::to_owned), 1 => any_text()];
@@ -613,7 +614,7 @@ fn any_header() -> impl Strategy<Value = (String, Value)> {
     (name, value)
 }
 
-/// The JSON pointers of all nodes in a value but itself.
+/// The JSON pointers of all nodes in a value, except itself.
 fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     let children: Vec<_> = match value {
         Value::Object(fields) => fields.iter().map(|(name, child)| (name.clone(), child)).collect(),
@@ -629,7 +630,7 @@ fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Replaces a node, or drops it.
+/// Replaces a node, or removes it.
 fn mutate(event: &mut Value, at: Index, replacement: Option<Value>) {
     let mut all = Vec::new();
     pointers(event, "", &mut all);
@@ -644,7 +645,7 @@ fn mutate(event: &mut Value, at: Index, replacement: Option<Value>) {
     }
 }
 
-/// A success or a 4xx, in a form that a gateway passes on.
+/// Asserts that a response is a success or a 4xx, in a form that a gateway passes on.
 fn assert_well_formed(reply: &Reply) -> Result<(), TestCaseError> {
     prop_assert!([200, 204, 304].contains(&reply.status) || (400..500).contains(&reply.status));
     for headers in ["headers", "multiValueHeaders"] {
@@ -677,7 +678,7 @@ fn assert_well_formed(reply: &Reply) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn any_body_gets_a_well_formed_answer() {
+fn any_body_gets_a_well_formed_response() {
     with_function(|invoke, function| {
         let text = prop_oneof![any_text(), any_json().prop_map(|json| json.to_string())];
         let encoded = vec(any::<u8>(), 0..200).prop_map(|bytes| STANDARD.encode(bytes));
@@ -692,7 +693,7 @@ fn any_body_gets_a_well_formed_answer() {
 }
 
 #[test]
-fn any_headers_get_a_well_formed_answer() {
+fn any_headers_get_a_well_formed_response() {
     with_function(|invoke, function| {
         let headers = vec((any_header(), any::<bool>()), 1..4);
         proptest!(|(kind in 0..3_usize, headers in headers)| {
@@ -707,7 +708,7 @@ fn any_headers_get_a_well_formed_answer() {
 }
 
 #[test]
-fn any_shape_of_event_gets_a_well_formed_answer() {
+fn any_shape_of_event_gets_a_well_formed_response() {
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/events")).unwrap();
     let samples: Vec<Value> = files
         .map(|file| sample(file.unwrap().path().file_stem().unwrap().to_str().unwrap()))

@@ -10,7 +10,7 @@ use crate::harness::{Function, OLD, Reply, post, sample};
 
 const SOURCES: [&str; 4] = ["http-api", "function-url", "rest-api", "alb"];
 
-/// What a request says of the user's language: `?lang=`, and `Accept-Language`.
+/// The languages that a request asks for, in `?lang=` and in `Accept-Language`.
 type Asked<'a> = (Option<&'a str>, Option<&'a str>);
 
 /// An event of a source with this method, path and languages.
@@ -27,7 +27,7 @@ fn event(source: &str, method: &str, path: &str, (lang, accepted): Asked) -> Val
         let query = lang.map(|lang| json!({ "a": "b", "lang": lang }));
         let lists = lang.map(|lang| json!({ "a": ["b"], "lang": [lang, "pl"] }));
         let is_rest = source == "rest-api";
-        // A load balancer sends one of both.
+        // A load balancer sends only one of the two.
         event["queryStringParameters"] = query.into();
         event["multiValueQueryStringParameters"] = lists.filter(|_| is_rest).into();
     }
@@ -44,7 +44,7 @@ fn policy(source: &str, asked: Asked) -> Value {
     event(source, "GET", "/password-policy", asked)
 }
 
-/// The message of a policy's first rule, which is on the length.
+/// The message of a policy's first rule, which is about the length.
 fn first_rule(reply: &Reply) -> String {
     reply.json()["rules"][0]["message"].as_str().unwrap().to_owned()
 }
@@ -52,7 +52,7 @@ fn first_rule(reply: &Reply) -> String {
 const GERMAN: &str = "Verwenden Sie mindestens 12 Zeichen.";
 
 #[tokio::test]
-async fn the_policy_is_in_the_language_of_the_query_or_else_of_the_header() {
+async fn the_policy_is_in_the_language_of_lang_or_otherwise_of_accept_language() {
     let function = Function::start().await;
     for source in SOURCES {
         for (asked, language) in [
@@ -78,7 +78,7 @@ async fn the_policy_is_in_the_language_of_the_query_or_else_of_the_header() {
 }
 
 #[tokio::test]
-async fn the_first_lang_of_several_counts_and_only_a_text_does() {
+async fn only_the_first_of_several_langs_counts_and_only_if_it_is_text() {
     let function = Function::start().await;
     let language = async |event: &Value| {
         let reply = function.invoke(event).await;
@@ -111,7 +111,7 @@ async fn the_first_lang_of_several_counts_and_only_a_text_does() {
 }
 
 #[tokio::test]
-async fn each_language_has_a_tag_of_its_own_that_head_and_304_agree_with() {
+async fn each_language_has_its_own_etag_which_head_and_304_return_too() {
     let function = Function::start().await;
     let mut tags = BTreeSet::new();
     let mut messages = BTreeSet::new();
@@ -134,7 +134,7 @@ async fn each_language_has_a_tag_of_its_own_that_head_and_304_agree_with() {
             assert_eq!((unchanged.status, unchanged.body.as_str()), (304, ""));
             assert_eq!(unchanged.header("etag"), Some(tag.as_str()));
             assert_eq!(unchanged.header("vary"), Some("Accept-Language"));
-            // The same tag is no answer to a request for another language.
+            // The tag does not match the policy in another language.
             event["rawQueryString"] = format!("lang={}", other(language).tag()).into();
             assert_eq!(function.invoke(&event).await.status, 200);
         }
@@ -148,7 +148,7 @@ fn other(language: Language) -> Language {
 }
 
 #[tokio::test]
-async fn violations_and_suggestions_are_in_the_users_language_and_the_rest_is_not() {
+async fn violations_and_suggestions_are_in_the_users_language_but_title_and_detail_are_not() {
     let function = Function::start().await;
     let weak = json!({ "previousPassword": OLD, "proposedPassword": "abc123" });
     let mut answers = Vec::new();
@@ -188,7 +188,7 @@ async fn violations_and_suggestions_are_in_the_users_language_and_the_rest_is_no
 }
 
 #[tokio::test]
-async fn cognitos_own_refusals_are_in_the_users_language_and_other_problems_have_none() {
+async fn a_violation_from_cognito_is_in_the_users_language_and_other_problems_have_no_language() {
     let function = Function::start().await;
     let refused = Fault::error("InvalidPasswordException", "Password did not conform with policy");
     function.cognito.fail_next(Operation::ChangePassword, refused);
@@ -209,7 +209,7 @@ async fn cognitos_own_refusals_are_in_the_users_language_and_other_problems_have
 }
 
 #[tokio::test]
-async fn no_message_in_any_language_holds_a_part_of_the_password_or_a_banned_word() {
+async fn no_message_in_any_language_contains_a_part_of_the_password_or_a_banned_word() {
     let policy = "length.min = 30\nwords.banned = ['zyxomvqa']\nwords.common = true\n\
         characters.hard_to_type = true\npatterns.max_run = 2\npatterns.max_sequence = 3\n\
         patterns.repeated_block = true\nstrength.min_guesses_log10 = 12\n\

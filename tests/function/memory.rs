@@ -1,5 +1,5 @@
-//! What the memory of the function's process holds of a request's secrets after the answer: the copies
-//! that the README lists, and none of ours.
+//! The copies of a request's secrets that stay in the function's memory after the response: those
+//! that SECURITY.md lists, and none of the function's own.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
@@ -18,13 +18,13 @@ use crate::harness::{post, sample};
 const PREVIOUS: &str = "Mnemosyne-4-keeps-an-old-Secret\"";
 const PROPOSED: &str = "Lethe-9-forgets-the-new-Secret\"";
 
-/// Has neither a digit nor a symbol but the quotation mark, and is refused for that.
+/// The policy rejects this: it has no digit, and no symbol except the quotation mark.
 const REFUSED: &str = "LetheForgetsTheRefusedSecret\"";
 
-/// How many bytes in the middle of a secret are searched for. Freed memory loses its first bytes.
+/// How many bytes from the middle of a secret to search for. Freed memory loses its first bytes.
 const PART: usize = 12;
 
-/// What comes before a secret in the text of an event, in which the body is a string of JSON.
+/// The text before a secret in an event, whose body is a string of JSON.
 const IN_AN_EVENT: [&str; 3] =
     [r#"\"previousPassword\":\""#, r#"\"proposedPassword\":\""#, r#""Bearer "#];
 
@@ -59,7 +59,8 @@ impl Process {
         Self { cognito, api, child, invocations: 0 }
     }
 
-    /// Has an event answered, and returns the status once the function asks for the next.
+    /// Sends an event, and returns the response's status once the function polls for the next
+    /// event.
     async fn invoke(&mut self, event: &Value) -> Value {
         self.invocations += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.invocations);
@@ -68,7 +69,7 @@ impl Process {
         serde_json::from_slice::<Value>(&answer.result.unwrap()).unwrap()["statusCode"].take()
     }
 
-    /// What comes before each copy of a secret in the memory that the process can write.
+    /// The text before each copy of a secret in the process's writable memory.
     ///
     /// None if this machine does not let a process read another's memory.
     fn find(&self, secret: &str) -> Option<Vec<String>> {
@@ -125,7 +126,7 @@ fn is_in_an_event(before: &str) -> bool {
 }
 
 #[tokio::test]
-async fn after_a_refusal_only_the_events_own_bytes_hold_its_secrets() {
+async fn after_a_rejected_change_only_the_events_own_bytes_contain_its_secrets() {
     for source in 0..4 {
         let mut process = Process::start().await;
         let token = process.cognito.access_token("demo");
@@ -140,7 +141,7 @@ async fn after_a_refusal_only_the_events_own_bytes_hold_its_secrets() {
 }
 
 #[tokio::test]
-async fn after_a_change_no_body_is_left_but_the_events_and_those_of_requests_to_cognito() {
+async fn after_a_change_only_the_event_and_requests_to_cognito_leave_a_body_in_memory() {
     for source in 0..4 {
         let mut process = Process::start().await;
         let token = process.cognito.access_token("demo");
@@ -159,13 +160,13 @@ async fn after_a_change_no_body_is_left_but_the_events_and_those_of_requests_to_
 }
 
 #[test]
-fn the_readme_lists_what_is_not_wiped() {
-    let readme = include_str!("../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+fn security_md_lists_each_copy_that_is_not_wiped() {
+    let page = include_str!("../../SECURITY.md").split_whitespace().collect::<Vec<_>>().join(" ");
     for copy in [
         "the event's bytes in the Lambda runtime's buffers",
         "the AWS SDK's copies of its requests to Cognito",
         "the HTTP and TLS clients' buffers of what they send",
     ] {
-        assert!(readme.contains(copy), "the README lacks {copy:?}");
+        assert!(page.contains(copy), "SECURITY.md lacks {copy:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! `openapi.yaml` says what the code does: each code, status and member, and none besides.
+//! `openapi.yaml` describes what the code does: each code, status and member, and no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ fn openapi() -> Value {
     serde_saphyr::from_str(include_str!("../../openapi.yaml")).unwrap()
 }
 
-/// What a `$ref` stands for; anything else stands for itself.
+/// Resolves a `$ref`, and returns anything else unchanged.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -34,7 +34,7 @@ fn names(value: &Value) -> BTreeSet<&str> {
     members.chain(value.as_array().into_iter().flatten().filter_map(Value::as_str)).collect()
 }
 
-/// Each example of a problem, with the status it stands under, the name it goes by, and its text.
+/// Each example of a problem, with its status, its name and its text.
 fn examples(document: &Value) -> BTreeSet<(u64, String, String)> {
     let paths = document["paths"].as_object().unwrap().values();
     let operations = paths.flat_map(|path| path.as_object().unwrap().values());
@@ -58,7 +58,7 @@ fn assert_conforms(value: &Value, schema: &Value) {
 }
 
 #[tokio::test]
-async fn each_problem_is_described_and_each_example_is_an_answer() {
+async fn each_problem_is_described_and_each_example_is_a_real_response() {
     let document = openapi();
     let (problem, violation) = (schema(&document, "Problem"), schema(&document, "Violation"));
     let mut answers = BTreeSet::new();
@@ -73,26 +73,26 @@ async fn each_problem_is_described_and_each_example_is_an_answer() {
     }
     let examples = examples(&document);
     let invented: Vec<_> = examples.difference(&answers).collect();
-    assert!(invented.is_empty(), "nobody answers {invented:#?}");
+    assert!(invented.is_empty(), "the function never returns {invented:#?}");
     let codes: BTreeMap<_, _> = answers.iter().map(|(status, code, _)| (code, status)).collect();
     let described = examples.iter().map(|(status, code, _)| (code, status)).collect();
     assert_eq!(codes, described);
 }
 
 #[test]
-fn the_codes_of_problems_are_those_of_the_code() {
+fn the_document_lists_every_problem_code() {
     let codes = ProblemCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(names(&schema(&openapi(), "ProblemCode")["enum"]), codes);
 }
 
 #[test]
-fn the_codes_of_violations_are_those_of_the_code() {
+fn the_document_lists_every_violation_code() {
     let described = openapi();
     assert_eq!(names(&schema(&described, "ViolationCode")["enum"]), BTreeSet::from(Rule::CODES));
 }
 
 #[test]
-fn the_languages_are_those_of_the_code() {
+fn the_document_lists_every_language() {
     let tags = Language::ALL.map(Language::tag);
     let document = openapi();
     let header = &document["components"]["headers"]["ContentLanguage"]["schema"]["enum"];
@@ -102,7 +102,7 @@ fn the_languages_are_those_of_the_code() {
 }
 
 #[tokio::test]
-async fn each_parameter_of_a_violation_is_described_and_none_besides() {
+async fn the_document_describes_every_parameter_of_a_rule_and_no_other() {
     let mut found = BTreeSet::new();
     let mut add = |violations: &Value| {
         for violation in violations.as_array().unwrap() {
@@ -123,9 +123,9 @@ async fn each_parameter_of_a_violation_is_described_and_none_besides() {
 }
 
 #[tokio::test]
-async fn the_example_of_a_violation_is_an_answer() {
+async fn the_example_of_a_violation_is_a_real_response() {
     let function = Function::start().await;
-    // A no-break space, and an accent apart from its letter.
+    // A no-break space, and an accent separate from its letter.
     let proposed = "Sentinel-e\u{301}\u{a0}8-Cow";
     let body = json!({ "previousPassword": OLD, "proposedPassword": proposed });
     let violations = function.post(&body).await.json()["violations"].clone();

@@ -1,5 +1,5 @@
-//! A proxy before the API: what comes past it is answered as if there were nothing, and what comes
-//! through it is recorded with the client's address.
+//! A proxy in front of the API: a request that bypasses it gets a `404`, and one that comes through
+//! it is recorded with the client's address.
 
 use change_password::origin::{ADDRESS_HEADER, SECRET_HEADER};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::harness::{Function, NEW, OLD, change, post, sample};
 
 const SECRET: &str = "sentinel-secret-of-the-proxy-0123456789";
 
-/// A change of the demo user's, with these headers besides.
+/// The demo user's change with these additional headers.
 fn change_with(function: &Function, headers: &[(&str, &str)]) -> Value {
     let mut event = post(&function.token, &change());
     for (name, value) in headers {
@@ -19,7 +19,7 @@ fn change_with(function: &Function, headers: &[(&str, &str)]) -> Value {
 }
 
 #[tokio::test]
-async fn a_request_with_the_secret_is_answered_and_recorded_with_the_clients_address() {
+async fn a_request_with_the_secret_succeeds_and_is_recorded_with_the_clients_address() {
     let function = Function::start_with_origin_secrets(SECRET).await;
     let address = "203.0.113.201";
     let event = change_with(&function, &[(SECRET_HEADER, SECRET), (ADDRESS_HEADER, address)]);
@@ -29,7 +29,7 @@ async fn a_request_with_the_secret_is_answered_and_recorded_with_the_clients_add
 }
 
 #[tokio::test]
-async fn a_request_past_the_proxy_returns_404_and_its_address_is_not_believed() {
+async fn a_request_that_bypasses_the_proxy_returns_404_and_its_address_header_is_ignored() {
     let function = Function::start_with_origin_secrets(SECRET).await;
     let address = "203.0.113.202";
     for secret in ["", "another-secret-of-the-proxy-0123456789"] {
@@ -46,7 +46,7 @@ async fn a_request_past_the_proxy_returns_404_and_its_address_is_not_believed() 
 }
 
 #[tokio::test]
-async fn without_a_proxy_a_clients_own_word_for_its_address_is_not_believed() {
+async fn without_a_proxy_the_address_header_is_ignored() {
     let function = Function::start().await;
     let address = "203.0.113.203";
     let event = change_with(&function, &[(SECRET_HEADER, SECRET), (ADDRESS_HEADER, address)]);

@@ -1,4 +1,4 @@
-//! What is answered agrees with what happened to the password.
+//! The response agrees with what happened to the password.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn signing_out() -> Value {
 }
 
 #[tokio::test]
-async fn a_change_is_answered_with_204_and_the_new_password_signs_in() {
+async fn a_change_returns_204_and_the_new_password_signs_in() {
     let function = Function::start().await;
     let reply = function.change().await;
     assert_eq!((reply.status, reply.body.as_str()), (204, ""));
@@ -25,9 +25,10 @@ async fn a_change_is_answered_with_204_and_the_new_password_signs_in() {
 
 #[tokio::test]
 async fn passwords_reach_cognito_byte_for_byte() {
-    // A profile that allows what is hard to type.
+    // A profile that allows characters that are hard to type.
     let function = Function::start_with_policy("profile = \"cognito-default\"").await;
-    // A combining accent, its composed twin, an astral code point, a no-break space and inner spaces.
+    // A combining accent, its composed twin, an astral code point, a no-break space and inner
+    // spaces.
     let odd = "Sentinel-e\u{301}\u{e9}🔑\u{a0}  7";
     let reply = function.post(&json!({ "previousPassword": OLD, "proposedPassword": odd })).await;
     assert_eq!(reply.status, 204, "{reply:?}");
@@ -35,7 +36,7 @@ async fn passwords_reach_cognito_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn a_user_without_a_password_sets_the_first_one() {
+async fn a_user_without_a_password_can_set_the_first_one() {
     let function = Function::start().await;
     function.cognito.add_user(User { password: None, ..User::new("demo", "") });
     let token = function.cognito.access_token("demo");
@@ -45,7 +46,7 @@ async fn a_user_without_a_password_sets_the_first_one() {
 }
 
 #[tokio::test]
-async fn signing_out_everywhere_is_told_and_done_after_the_change() {
+async fn a_sign_out_everywhere_is_made_after_the_change_and_reported() {
     let function = Function::start().await;
     let reply = function.post(&signing_out()).await;
     assert_eq!((reply.status, reply.json()), (200, json!({ "signedOutEverywhere": true })));
@@ -75,7 +76,7 @@ async fn a_failed_sign_out_never_turns_a_change_into_an_error() {
 }
 
 #[tokio::test]
-async fn nobody_is_signed_out_when_the_password_did_not_change() {
+async fn nobody_is_signed_out_if_the_password_did_not_change() {
     let function = Function::start().await;
     let mut wrong = signing_out();
     wrong["previousPassword"] = "Sentinel-Wrong-1".into();
@@ -84,7 +85,7 @@ async fn nobody_is_signed_out_when_the_password_did_not_change() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_stays_in_doubt_is_said_to_be_unknown() {
+async fn an_outcome_that_stays_in_doubt_returns_504() {
     let mut rows = JoinSet::new();
     for first in [Fault::DropAfter, Fault::DropBefore, Fault::exception("InternalErrorException")] {
         for then in [
@@ -107,7 +108,7 @@ async fn an_outcome_that_stays_in_doubt_is_said_to_be_unknown() {
 }
 
 #[tokio::test]
-async fn a_password_of_the_pools_history_is_refused() {
+async fn a_password_in_the_pools_history_is_rejected_as_used_before() {
     let policy = PasswordPolicy { history_size: 3, ..PasswordPolicy::default() };
     let options = Options { policy, ..Options::default() };
     let function = Function::start_behind(Setup { options, ..Setup::default() }).await;
@@ -119,7 +120,7 @@ async fn a_password_of_the_pools_history_is_refused() {
 }
 
 #[tokio::test]
-async fn cognitos_refusals_are_never_sent_twice() {
+async fn a_change_that_cognito_refused_is_not_sent_again() {
     for code in ["LimitExceededException", "TooManyRequestsException", "NotAuthorizedException"] {
         let function = Function::start().await;
         function.cognito.fail_next(Operation::ChangePassword, Fault::exception(code));
@@ -130,7 +131,7 @@ async fn cognitos_refusals_are_never_sent_twice() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_when_the_invocation_is_about_to_end() {
+async fn nothing_is_sent_if_the_invocation_is_about_to_end() {
     let function = Function::start().await.with_time_limit(Duration::from_millis(400));
     function.change().await.assert_problem(503, "upstream_unavailable");
     assert_eq!(function.cognito.calls(Operation::ChangePassword), 0);
@@ -147,13 +148,13 @@ async fn a_stalled_call_ends_before_the_invocation_does() {
 }
 
 #[tokio::test]
-async fn a_deadline_in_1970_as_cargo_lambda_watch_gives_it_is_none() {
+async fn a_deadline_in_1970_as_from_cargo_lambda_watch_is_ignored() {
     let function = Function::start().await.with_deadline(600_000);
     assert_eq!(function.change().await.status, 204);
 }
 
 #[tokio::test]
-async fn one_connection_serves_call_after_call() {
+async fn consecutive_changes_use_one_connection() {
     let function = Function::start().await;
     assert_eq!(function.change().await.status, 204);
     let token = function.cognito.access_token("demo");
@@ -163,7 +164,7 @@ async fn one_connection_serves_call_after_call() {
 }
 
 #[tokio::test]
-async fn a_connection_that_cognito_closed_meanwhile_costs_nothing() {
+async fn a_change_succeeds_after_cognito_closed_the_pooled_connection() {
     let function = Function::start().await;
     assert_eq!(function.change().await.status, 204);
     function.cognito.close_connections();
@@ -174,7 +175,7 @@ async fn a_connection_that_cognito_closed_meanwhile_costs_nothing() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_not_http_is_told_so() {
+async fn an_event_that_is_not_http_returns_400() {
     let function = Function::start().await;
     for event in [json!({ "key1": "value1" }), json!(null), json!([]), json!("text")] {
         function.invoke(&event).await.assert_problem(400, "malformed_request");
@@ -182,7 +183,7 @@ async fn an_event_that_is_not_http_is_told_so() {
 }
 
 #[tokio::test]
-async fn the_policy_is_open_cacheable_and_without_a_body_for_head() {
+async fn the_policy_needs_no_token_is_cacheable_and_has_no_body_for_head() {
     let function = Function::start().await;
     let mut event = sample("password-policy");
     let full = function.invoke(&event).await;
@@ -230,7 +231,7 @@ async fn a_stage_prefix_and_a_trailing_slash_reach_the_same_route() {
 }
 
 #[tokio::test]
-async fn one_user_cannot_use_up_what_cognito_accepts_from_all() {
+async fn a_user_over_the_limit_of_changes_gets_429_and_other_users_do_not() {
     let setup = Setup { user_changes_per_minute: Some(3), ..Setup::default() };
     let function = Function::start_behind(setup).await;
     let wrong = json!({ "previousPassword": "Sentinel-Wrong-1", "proposedPassword": NEW });
@@ -246,7 +247,7 @@ async fn one_user_cannot_use_up_what_cognito_accepts_from_all() {
     assert!((1..=60).contains(&wait), "{wait}");
     function.post(&weak).await.assert_problem(422, "password_policy_violation");
     assert_eq!(function.cognito.calls(Operation::ChangePassword), 3);
-    // Nobody else has to wait.
+    // Other users do not have to wait.
     function.cognito.add_user(User::new("another", OLD));
     let token = function.cognito.access_token("another");
     assert_eq!(function.invoke(&post(&token, &change())).await.status, 204);

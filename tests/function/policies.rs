@@ -20,7 +20,7 @@ fn assert_violations(reply: &Reply, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn every_profile_and_the_built_in_policy_let_a_good_change_through() {
+async fn every_profile_and_the_built_in_policy_accept_a_good_password() {
     for policy in [
         "profile = \"nist-800-63b-4\"",
         "profile = \"asvs-5\"",
@@ -56,7 +56,7 @@ fn with_data(function: &Function) {
 }
 
 #[tokio::test]
-async fn what_cognito_knows_of_the_user_is_not_a_password() {
+async fn a_password_that_contains_the_users_attributes_is_rejected() {
     let function = Function::start_with_policy(PERSONAL).await;
     with_data(&function);
     let token = function.cognito.access_token("demo");
@@ -82,7 +82,7 @@ async fn what_cognito_knows_of_the_user_is_not_a_password() {
 }
 
 #[tokio::test]
-async fn a_user_whose_user_name_is_a_uuid_cannot_use_the_address_under_either_profile() {
+async fn either_profile_rejects_the_email_and_phone_number_of_a_user_named_by_a_uuid() {
     let uuid = "0b5c7a1e-3f7d-4a61-9d0c-2f1f6a9f8e77";
     for profile in ["nist-800-63b-4", "asvs-5"] {
         let function = Function::start_with_policy(&format!("profile = \"{profile}\"")).await;
@@ -106,7 +106,7 @@ async fn a_user_whose_user_name_is_a_uuid_cannot_use_the_address_under_either_pr
 }
 
 #[tokio::test]
-async fn attributes_of_the_pools_own_are_not_a_password_where_the_policy_names_them() {
+async fn a_password_that_contains_a_custom_attribute_is_rejected_if_the_policy_names_it() {
     let policy = "length.min = 8\nwords.personal = ['custom:team', 'nickname', 'name']";
     let function = Function::start_with_policy(policy).await;
     let mut user = User::new("demo", OLD);
@@ -136,14 +136,14 @@ async fn attributes_of_the_pools_own_are_not_a_password_where_the_policy_names_t
 }
 
 #[tokio::test]
-async fn the_user_is_read_only_when_the_policy_asks_for_more_than_the_token_tells() {
+async fn get_user_is_called_only_if_the_policy_needs_more_than_the_token() {
     let function = Function::start().await;
     assert_eq!(function.change().await.status, 204);
     assert_eq!(function.cognito.calls(Operation::GetUser), 0);
 }
 
 #[tokio::test]
-async fn a_user_who_cannot_be_read_is_told_why_and_nothing_is_changed() {
+async fn a_failed_get_user_is_reported_and_nothing_is_changed() {
     for (fault, status, code) in [
         (
             Fault::error("NotAuthorizedException", "Access Token has been revoked"),
@@ -160,14 +160,14 @@ async fn a_user_who_cannot_be_read_is_told_why_and_nothing_is_changed() {
         function.change().await.assert_problem(status, code);
         function.assert_password(OLD);
         assert_eq!(function.cognito.calls(Operation::ChangePassword), 0);
-        // Violations that are known are reported all the same.
+        // Known violations are reported nevertheless.
         let short = json!({ "previousPassword": OLD, "proposedPassword": "Short-1" });
         assert_violations(&function.post(&short).await, &["too_short"]);
     }
 }
 
 #[tokio::test]
-async fn members_of_a_group_keep_its_stricter_rules() {
+async fn members_of_a_group_must_satisfy_its_stricter_rules() {
     let policy =
         "[length]\nmin = 8\n[groups.admins.length]\nmin = 24\n[groups.ops.characters]\ndigit = 3";
     let function = Function::start_with_policy(policy).await;
@@ -181,7 +181,7 @@ async fn members_of_a_group_keep_its_stricter_rules() {
     assert_violations(&try_as(json!(["ops", "users"])).await, &["missing_digit"]);
     assert_violations(&try_as(json!(["ops", "admins"])).await, &["too_short", "missing_digit"]);
     assert_eq!(try_as(json!(["users"])).await.status, 204);
-    // What is told to everybody is what everybody has to keep.
+    // The public policy has only the rules that apply to every user.
     assert_eq!(function.invoke(&sample("password-policy")).await.json()["minLength"], 8);
 }
 
@@ -234,14 +234,14 @@ fn breach_policy(server: &RangeServer, more: &str) -> String {
     )
 }
 
-/// An answer in which [`NEW`] was seen so often, between others.
+/// A response that lists [`NEW`] with this count, among others.
 fn seen(count: u32) -> Answer {
     let padding = "0018A45C4D1DEF81644B54AB7F969B88D65:0\r\n";
     Answer::Lines(format!("{padding}{}:{count}\r\n{padding}", &sha1(NEW)[5..]))
 }
 
 #[tokio::test]
-async fn a_breached_password_is_refused_and_only_five_digits_of_its_digest_leave() {
+async fn a_breached_password_is_rejected_and_only_five_digits_of_its_digest_are_sent() {
     let server = RangeServer::start(seen(3)).await;
     let function = Function::start_with_policy(&breach_policy(&server, "")).await;
     assert_violations(&function.change().await, &["breached_password"]);
@@ -270,7 +270,7 @@ async fn a_breached_password_is_found_however_its_accents_are_typed() {
 }
 
 #[tokio::test]
-async fn what_is_seen_less_often_than_the_threshold_or_only_padded_passes() {
+async fn a_password_below_the_threshold_or_only_in_the_padding_is_accepted() {
     for (answer, threshold) in [(seen(9), 10), (seen(0), 1)] {
         let server = RangeServer::start(answer).await;
         let policy = breach_policy(&server, &format!("threshold = {threshold}"));
@@ -280,7 +280,7 @@ async fn what_is_seen_less_often_than_the_threshold_or_only_padded_passes() {
 }
 
 #[tokio::test]
-async fn breaches_are_asked_about_only_when_nothing_else_is_wrong() {
+async fn the_breach_service_is_called_only_if_no_other_rule_is_broken() {
     let server = RangeServer::start(seen(1)).await;
     let function = Function::start_with_policy(&breach_policy(&server, "")).await;
     let short = json!({ "previousPassword": OLD, "proposedPassword": "Short-1" });
@@ -307,18 +307,18 @@ async fn a_breached_password_is_found_with_either_line_ending_and_in_either_case
     }
 }
 
-/// Answers that do not show whether the password is known from breaches.
+/// Responses that do not show whether the password occurs in known breaches.
 fn failures() -> Vec<Answer> {
     let suffix = &sha1(NEW)[5..];
     let known = format!("{suffix}:3\r\n");
     let unknown = "0018A45C4D1DEF81644B54AB7F969B88D65:0\r\n".to_owned();
     let mut answers = vec![Answer::Stall, Answer::Drop];
     answers.extend([204, 205, 400, 403, 404, 429, 500, 503].map(Answer::Status));
-    // Whatever the status, its body looks like a good answer.
+    // Their bodies look like a valid response.
     answers.extend([201, 202, 203, 206, 404, 503].map(|it| Answer::Page(it, unknown.clone())));
     answers.extend([300, 301, 302, 303, 307, 308].map(|it| Answer::Redirect(it, unknown.clone())));
     let bodies = [
-        // Nothing, and pages of a proxy, a portal or an error.
+        // Nothing, and pages of a proxy, of a portal or about an error.
         String::new(),
         "\n".into(),
         "\r\n".into(),
@@ -356,7 +356,7 @@ fn failures() -> Vec<Answer> {
 }
 
 #[tokio::test]
-async fn a_failed_breach_check_allows_or_refuses_the_change_as_the_policy_says() {
+async fn a_failed_breach_check_allows_or_refuses_the_change_according_to_on_failure() {
     for answer in failures() {
         let server = RangeServer::start(answer.clone()).await;
         let lenient = breach_policy(&server, "on_failure = \"allow\"");
@@ -367,6 +367,12 @@ async fn a_failed_breach_check_allows_or_refuses_the_change_as_the_policy_says()
         let reply = function.change().await;
         assert_eq!(reply.status, 503, "{answer:?}");
         reply.assert_problem(503, "upstream_unavailable");
+        // The service that failed is not the one that users sign in with.
+        let problem = reply.json();
+        assert_eq!(problem["title"], "Service not reached");
+        assert!(
+            problem["detail"].as_str().unwrap().starts_with("The check for known breaches failed;")
+        );
         function.assert_password(OLD);
         // No redirect is followed and nothing is sent twice.
         assert_eq!(server.requests().len(), 2, "{answer:?}");
@@ -374,7 +380,7 @@ async fn a_failed_breach_check_allows_or_refuses_the_change_as_the_policy_says()
 }
 
 #[tokio::test]
-async fn the_document_tells_the_rules_and_not_the_banned_words() {
+async fn the_policy_document_lists_the_rules_but_no_banned_words() {
     let policy = "[length]\nmin = 8\n[words]\nbanned = [\"sentinelcorp\"]\ncommon = true";
     let function = Function::start_with_policy(policy).await;
     let document = function.invoke(&sample("password-policy")).await.json();

@@ -1,4 +1,4 @@
-//! Each row of the contract's table of problems, through the real SDK client and a real socket.
+//! Every problem of the API, provoked through the real SDK client and a real socket.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use crate::harness::{Function, NEW, OLD, REQUEST_ID, Reply, change, post, sample};
 
-/// An event of `events/`, or a change that meets what Cognito answers to it.
+/// What provokes a problem: an event in `events/`, or what happens to a change.
 pub(crate) enum Cause {
     Sample(&'static str),
     Cognito(Fault),
-    /// The same, to two requests.
+    /// The same fault for two requests.
     Twice(Fault),
     State(UserState),
     Unreachable,
@@ -31,7 +31,7 @@ fn twice(fault: Fault) -> Cause {
     Cause::Twice(fault)
 }
 
-/// The contract's table: status, code, and what leads there.
+/// Every problem: its status, its code and its causes.
 pub(crate) fn table() -> Vec<(u64, &'static str, Cause)> {
     let not_authorized = |message| refusal("NotAuthorizedException", message);
     let invalid_parameter = |parameter| {
@@ -91,7 +91,7 @@ pub(crate) fn table() -> Vec<(u64, &'static str, Cause)> {
         (502, "upstream_error", usual("BrandNewException")),
         (503, "upstream_unavailable", Cause::Unreachable),
         (503, "upstream_unavailable", usual("OperationNotEnabledException")),
-        // Two requests without an answer of Cognito's: each may still be under way.
+        // Two requests without a definite response from Cognito: each may still take effect.
         (504, "outcome_unknown", twice(Fault::DropBefore)),
         (504, "outcome_unknown", twice(Fault::exception("InternalErrorException"))),
         (504, "outcome_unknown", twice(Fault::html())),
@@ -100,7 +100,7 @@ pub(crate) fn table() -> Vec<(u64, &'static str, Cause)> {
 
 pub(crate) async fn provoke(cause: &Cause) -> Reply {
     let function = match cause {
-        // Nothing listens on the port for "discard", nor may anything that is not root.
+        // Nothing listens on the port for "discard", and only root could.
         Cause::Unreachable => Function::start_calling("http://127.0.0.1:9").await,
         _ => Function::start().await,
     };
@@ -123,7 +123,7 @@ pub(crate) async fn provoke(cause: &Cause) -> Reply {
 }
 
 #[tokio::test]
-async fn every_row_of_the_contract_is_answered_with_its_status_and_code() {
+async fn every_cause_of_a_problem_returns_its_status_and_code() {
     let mut seen = BTreeSet::new();
     for (row, (status, code, cause)) in table().into_iter().enumerate() {
         let reply = provoke(&cause).await;
@@ -152,7 +152,7 @@ fn assert_is_problem(problem: &Value, status: u64) {
 }
 
 #[tokio::test]
-async fn a_token_problem_says_how_to_authenticate() {
+async fn a_problem_with_the_token_has_a_www_authenticate_challenge() {
     let function = Function::start().await;
     for (name, challenge) in [
         ("missing-token", "Bearer"),
@@ -174,7 +174,7 @@ async fn a_token_problem_says_how_to_authenticate() {
 }
 
 #[tokio::test]
-async fn the_detail_tells_token_mistakes_apart() {
+async fn the_detail_distinguishes_the_faults_of_a_token() {
     let function = Function::start().await;
     let mint = |claim: &str, value: Value| {
         function.cognito.mint("demo", |jwt| drop(jwt.claims.insert(claim.into(), value)))
@@ -187,7 +187,7 @@ async fn the_detail_tells_token_mistakes_apart() {
         (mint("exp", json!(1)), "expired"),
         (mint("nbf", json!(9_999_999_999_u64)), "not valid yet"),
         (mint("cognito:groups", json!("staff")), "`cognito:groups`"),
-        (mint("iss", json!("https://elsewhere")), "another issuer"),
+        (mint("iss", json!("https://elsewhere")), "not issued by this"),
         (mint("client_id", json!("elsewhere")), "an app client"),
         (function.cognito.forged_token("demo"), "signature is not valid"),
         (of_unknown_key, "`kid`"),
@@ -201,7 +201,7 @@ async fn the_detail_tells_token_mistakes_apart() {
 }
 
 #[tokio::test]
-async fn every_broken_rule_is_told_at_once_and_cognito_is_not_asked() {
+async fn all_violations_are_reported_together_and_cognito_is_not_called() {
     let function = Function::start().await;
     let reply =
         function.post(&json!({ "previousPassword": OLD, "proposedPassword": "demo " })).await;
@@ -225,7 +225,7 @@ async fn every_broken_rule_is_told_at_once_and_cognito_is_not_asked() {
 }
 
 #[tokio::test]
-async fn what_only_the_pool_refuses_is_told_as_a_violation_too() {
+async fn a_password_that_only_the_pool_rejects_is_reported_as_a_violation() {
     for (code, message, expected) in [
         ("InvalidPasswordException", "Password not long enough", json!("length")),
         ("InvalidPasswordException", "Password must have lowercase characters", json!("lowercase")),
@@ -253,8 +253,8 @@ async fn what_only_the_pool_refuses_is_told_as_a_violation_too() {
 }
 
 #[tokio::test]
-async fn a_previous_password_that_nobody_can_have_is_refused_without_a_call_to_cognito() {
-    // A policy that would read the user.
+async fn an_impossible_previous_password_is_rejected_without_a_call_to_cognito() {
+    // A policy that would call `GetUser`.
     let function = Function::start_with_policy("profile = \"nist-800-63b-4\"").await;
     let long = format!("{OLD}{}", "x".repeat(257 - OLD.len()));
     for previous in [
@@ -267,7 +267,7 @@ async fn a_previous_password_that_nobody_can_have_is_refused_without_a_call_to_c
         " ".into(),
         long,
     ] {
-        // Whatever the new password is like, these are told first.
+        // This is reported first, whatever the new password is.
         for proposed in [NEW, "weak"] {
             let body = json!({ "previousPassword": previous, "proposedPassword": proposed });
             let reply = function.post(&body).await;
@@ -279,7 +279,7 @@ async fn a_previous_password_that_nobody_can_have_is_refused_without_a_call_to_c
     for operation in [Operation::ChangePassword, Operation::GetUser] {
         assert_eq!(function.cognito.calls(operation), 0);
     }
-    // None of them was a try.
+    // None of them used up an attempt.
     for _ in 0..4 {
         let wrong = json!({ "previousPassword": "Sentinel-Wrong-1", "proposedPassword": NEW });
         function.post(&wrong).await.assert_problem(403, "previous_password_incorrect");
@@ -288,7 +288,7 @@ async fn a_previous_password_that_nobody_can_have_is_refused_without_a_call_to_c
 }
 
 #[tokio::test]
-async fn a_previous_password_that_somebody_may_have_is_sent_to_cognito_as_it_is() {
+async fn a_possible_previous_password_is_sent_to_cognito_unchanged() {
     for previous in
         ["Sentinel- 7 Horse", "\u{a0}Sentinel-7-Horse\u{3000}", "Sentinel-e\u{301}-\u{200b}"]
     {
@@ -306,7 +306,7 @@ async fn a_previous_password_that_somebody_may_have_is_sent_to_cognito_as_it_is(
 }
 
 #[tokio::test]
-async fn the_sixth_try_within_an_hour_is_told_to_wait() {
+async fn the_sixth_attempt_within_an_hour_returns_429_with_retry_after() {
     let function = Function::start().await;
     let wrong = json!({ "previousPassword": "Sentinel-Wrong-1", "proposedPassword": NEW });
     for _ in 0..5 {
@@ -316,7 +316,7 @@ async fn the_sixth_try_within_an_hour_is_told_to_wait() {
     reply.assert_problem(429, "attempt_limit_exceeded");
     assert_eq!(reply.header("retry-after"), Some("3600"));
     function.cognito.advance(Duration::from_hours(1));
-    // The function keeps the limit in mind for one minute.
+    // The function remembers the limit for one minute.
     tokio::time::pause();
     tokio::time::advance(Duration::from_mins(1)).await;
     tokio::time::resume();

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// What becomes of one request.
+/// What happens to one request.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
     /// The operation whose next request it happens to, such as `ChangePassword`.
@@ -17,12 +17,12 @@ pub(crate) struct Fault {
     pub(crate) answer: Answer,
 }
 
-/// Whether Cognito gets the request.
+/// Whether and when Cognito receives the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Forwarded {
     Never,
     BeforeTheAnswer,
-    /// Once the function has told its own client how it ended: see [`Late`].
+    /// Once the function has responded to its own client: see [`Late`].
     AfterTheAnswer,
 }
 
@@ -35,19 +35,19 @@ pub(crate) enum Answer {
     Twice,
     /// Another answer, and then this end of the connection.
     Http(Http, End),
-    /// Nothing, before a byte of the request was read.
+    /// None: the connection closes before a byte of the request is read.
     Unread,
-    /// These bytes, before the connection closes; none when it is dropped.
+    /// These bytes, before the connection closes; empty if it is dropped.
     Bytes(Vec<u8>),
-    /// Nothing, and the connection ends with a TCP reset, as a refused one does too.
+    /// None: the connection ends with a TCP reset, like a refused one.
     Reset,
-    /// This answer, ten bytes a second: longer than anybody waits.
+    /// This answer, at ten bytes a second: too slowly for any timeout.
     Slow(Http),
-    /// Nothing, until the function hangs up.
+    /// None, until the function disconnects.
     Stall,
 }
 
-/// An HTTP answer whose body ends so many bytes early.
+/// An HTTP response without its last `missing` bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     pub(crate) status: u16,
@@ -56,10 +56,10 @@ pub(crate) struct Http {
     pub(crate) missing: usize,
 }
 
-/// What becomes of the connection after an answer.
+/// What happens to the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum End {
-    /// The answer says `connection: close`, and it closes.
+    /// It closes, after an answer with `connection: close`.
     Announced,
     /// It serves the next request.
     KeptAlive,
@@ -69,7 +69,7 @@ pub(crate) enum End {
     Soon,
 }
 
-/// The requests that Cognito gets too late.
+/// The requests that Cognito receives only after the function has responded.
 #[derive(Clone, Default)]
 pub(crate) struct Late(Arc<watch::Sender<HeldBack>>);
 
@@ -80,7 +80,7 @@ struct HeldBack {
 }
 
 impl Late {
-    /// Lets them go on, and returns once Cognito has acted on each.
+    /// Forwards them, and returns once Cognito has acted on each.
     pub(crate) async fn release(&self) {
         self.0.send_modify(|held| held.released = true);
         self.0.subscribe().wait_for(|held| held.requests == 0).await.unwrap();
@@ -91,7 +91,7 @@ impl Http {
     fn bytes(&self, end: End) -> Vec<u8> {
         let Self { status, content_type, body, missing } = self;
         let close = if end == End::Announced { "connection: close\r\n" } else { "" };
-        // As HTTP has it, a 204 has no body and no length.
+        // In HTTP, a 204 has no body and no length.
         let length = match status {
             204 => String::new(),
             _ => format!("content-length: {}\r\n", body.len()),
@@ -104,21 +104,21 @@ impl Http {
     }
 }
 
-/// The faults that are still to come, in the order of the requests.
+/// The remaining faults, in the order of the requests.
 type Faults = Arc<Mutex<VecDeque<Fault>>>;
 
 #[derive(Clone)]
 struct Proxy {
     upstream: String,
     faults: Faults,
-    /// What happens to every request once the faults are used up.
+    /// The fault of every request after those.
     lasting: Option<Fault>,
     late: Late,
 }
 
-/// Starts a proxy, which lasts as long as the test, and returns its URL.
+/// Starts a proxy, which runs as long as the test, and returns its URL.
 ///
-/// Each fault happens once, and then the lasting one each time, if there is one.
+/// Each fault happens once, and then the lasting one every time, if there is one.
 pub(crate) fn start(
     upstream: &str,
     faults: impl IntoIterator<Item = Fault>,
@@ -138,7 +138,7 @@ pub(crate) fn start(
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             let proxy = proxy.clone();
-            // A function that hangs up ends this, and that is no failure.
+            // This ends when the function disconnects, which is not a failure.
             tokio::spawn(async move { proxy.serve(client).await });
         }
     });
@@ -146,7 +146,7 @@ pub(crate) fn start(
 }
 
 impl Proxy {
-    /// Serves one connection, request after request; none when it has ended.
+    /// Serves the requests of one connection; returns none when it has ended.
     async fn serve(&self, mut client: TcpStream) -> Option<()> {
         if self.next(|fault| matches!(fault.answer, Answer::Unread)).is_some() {
             return None;
@@ -181,7 +181,7 @@ impl Proxy {
         }
     }
 
-    /// Takes the next fault if it is meant for this, or the lasting one.
+    /// Takes the next fault if it is meant for this request, or the lasting one.
     fn next(&self, is_meant: impl Fn(&Fault) -> bool) -> Option<Fault> {
         let mut faults = self.faults.lock().unwrap();
         match faults.front() {
@@ -191,7 +191,7 @@ impl Proxy {
         }
     }
 
-    /// Answers, and returns nothing once the connection is to end.
+    /// Sends an answer; returns none if the connection must end.
     async fn answer(&self, client: &mut TcpStream, answer: &Answer, cognitos: &[u8]) -> Option<()> {
         let (bytes, end) = match answer {
             Answer::Unread => return None,
@@ -231,7 +231,7 @@ impl Proxy {
     }
 }
 
-/// Reads one HTTP message with its body, whose length is in its head; none if it ends before.
+/// Reads one HTTP message with a body of the length in its head; none if the stream ends first.
 async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut message = Vec::new();
     let head = loop {
@@ -259,14 +259,14 @@ fn header(head: &[u8], name: &str) -> Option<String> {
     })
 }
 
-/// The operation that a request is for.
+/// The operation of a request.
 fn operation(request: &[u8]) -> String {
     let head = request.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
     let target = header(&request[..head], "x-amz-target").unwrap_or_default();
     target.rsplit('.').next().unwrap_or_default().to_owned()
 }
 
-/// Returns Cognito's answer once it has acted; none if there is no answer.
+/// Forwards a request, and returns Cognito's answer; none if there is no answer.
 async fn forward(upstream: &str, request: &[u8]) -> Option<Vec<u8>> {
     let mut server = TcpStream::connect(upstream).await.ok()?;
     server.write_all(request).await.ok()?;

@@ -1,4 +1,4 @@
-//! What is answered without a token, beside the policy: health checks and the redirection of password
+//! The routes without a token, besides the policy: health checks and the redirect for password
 //! managers.
 
 use std::io;
@@ -16,7 +16,7 @@ use crate::harness::{change, sample};
 const PAGE: &str = "https://app.example.com/account/password";
 const WELL_KNOWN: &str = "/.well-known/change-password";
 
-/// A function with nobody where Cognito should be, and its audit trail.
+/// A function that cannot reach Cognito, and its audit trail.
 struct Function {
     app: App,
     trail: Trail,
@@ -86,7 +86,7 @@ fn header<'a>(answer: &'a Value, name: &str) -> Option<&'a str> {
 }
 
 #[tokio::test]
-async fn a_load_balancers_health_check_is_answered_200_and_leaves_no_audit_event() {
+async fn a_load_balancers_health_check_returns_200_and_leaves_no_audit_event() {
     let function = Function::start(None);
     let check = function.invoke(&sample("health-check")).await;
     assert_eq!(check["statusCode"], 200);
@@ -102,7 +102,7 @@ async fn a_load_balancers_health_check_is_answered_200_and_leaves_no_audit_event
 }
 
 #[tokio::test]
-async fn another_method_of_the_health_check_is_refused_and_recorded() {
+async fn another_method_on_the_health_check_returns_405_and_is_recorded() {
     let function = Function::start(None);
     for event in events("POST", "/health") {
         let answer = function.invoke(&event).await;
@@ -127,7 +127,7 @@ async fn password_managers_are_redirected_to_the_configured_page() {
 }
 
 #[tokio::test]
-async fn without_a_configured_page_there_is_nothing_at_the_well_known_url() {
+async fn without_a_configured_page_the_well_known_url_returns_404() {
     let function = Function::start(None);
     for method in ["GET", "HEAD", "POST"] {
         for event in events(method, WELL_KNOWN) {
@@ -139,7 +139,7 @@ async fn without_a_configured_page_there_is_nothing_at_the_well_known_url() {
 }
 
 #[tokio::test]
-async fn another_method_than_get_or_head_is_refused_at_the_well_known_url() {
+async fn a_method_other_than_get_or_head_returns_405_at_the_well_known_url() {
     let function = Function::start(Some(PAGE));
     for event in events("POST", WELL_KNOWN) {
         let answer = function.invoke(&event).await;

@@ -1,4 +1,4 @@
-//! No password and no token is logged or answered, at `TRACE`, whatever happens.
+//! No password and no token appears in the log or in a response, even at `TRACE`.
 
 use fake_cognito::{Exception, Fault, Operation, UserState};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{Function, NEW, OLD, assert_no_secret, change, log, post};
 use crate::wire;
 
-/// Bodies that hold a password where it does not belong.
+/// Bodies that contain a password where it does not belong.
 fn misplaced() -> Vec<Value> {
     vec![
         json!(OLD),
@@ -18,7 +18,7 @@ fn misplaced() -> Vec<Value> {
     ]
 }
 
-/// What Cognito may answer, with the worst of messages.
+/// Cognito's possible responses, with messages that contain secrets.
 fn faults(token: &str) -> Vec<Fault> {
     let codes = [
         "AccessDeniedException",
@@ -66,7 +66,7 @@ fn faults(token: &str) -> Vec<Fault> {
 }
 
 #[tokio::test]
-async fn nothing_secret_is_logged_or_answered_at_trace_over_any_path() {
+async fn no_secret_appears_in_the_log_at_trace_or_in_a_response_on_any_path() {
     let function = Function::start().await;
     for body in misplaced() {
         function.post(&body).await;
@@ -76,7 +76,7 @@ async fn nothing_secret_is_logged_or_answered_at_trace_over_any_path() {
         function.invoke(&wire::event(&wire::body(token))).await;
     }
     for fault in faults(&function.token) {
-        // Another user each time, of whom the function remembers no limit.
+        // A new user each time, for whom the function remembers no limit.
         let token_of_a_new_user = || {
             function.cognito.add_user(fake_cognito::User::new("demo", OLD));
             function.cognito.access_token("demo")

@@ -1,4 +1,4 @@
-//! No token is believed before its signature is verified, whatever stands before the function.
+//! The function trusts no token before it has verified the signature, whatever is in front of it.
 
 use fake_cognito::{Fault, Jwt, Operation, User};
 use futures_util::future::join_all;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Function, OLD, change, claims_of, log, post, sample};
 
-/// A policy that asks Cognito for the user's attributes, and has a laxer group.
+/// A policy that needs the user's attributes from Cognito.
 const POLICY: &str = r#"
     [length]
     min = 12
@@ -22,13 +22,13 @@ fn lines(user_agent: &str) -> Vec<Value> {
     lines.into_iter().filter(is_its).collect()
 }
 
-/// How often Cognito was asked for anything but its keys.
+/// The number of calls to Cognito, not counting the fetches of its keys.
 fn calls(function: &Function) -> usize {
     let operations = [Operation::ChangePassword, Operation::GetUser, Operation::GlobalSignOut];
     operations.into_iter().map(|operation| function.cognito.calls(operation)).sum()
 }
 
-/// A sample with another token, wherever the source has it, and another agent.
+/// A sample with another token and another user agent, wherever the source has them.
 fn with_token(name: &str, token: &str, user_agent: &str) -> Value {
     let mut event = sample(name);
     let bearer = json!(format!("Bearer {token}"));
@@ -48,7 +48,7 @@ fn with_token(name: &str, token: &str, user_agent: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_forged_token_gets_401_behind_every_source_with_no_call_and_no_line_of_its_claims() {
+async fn a_forged_token_returns_401_from_every_source_without_a_call_and_is_not_recorded() {
     let function = Function::start_with_policy(POLICY).await;
     let forged = function.cognito.forged_token("demo");
     for (source, user_agent) in
@@ -76,7 +76,7 @@ async fn a_forged_token_gets_401_behind_every_source_with_no_call_and_no_line_of
 }
 
 #[tokio::test]
-async fn a_token_is_forged_if_any_of_its_parts_is_not_the_one_that_was_signed() {
+async fn a_token_with_a_replaced_part_is_rejected() {
     let function = Function::start().await;
     let parts = |token: &str| token.split('.').map(str::to_owned).collect::<Vec<_>>();
     let sound = parts(&function.token);
@@ -104,7 +104,7 @@ async fn a_token_is_forged_if_any_of_its_parts_is_not_the_one_that_was_signed() 
 }
 
 #[tokio::test]
-async fn a_verified_token_is_recorded_with_who_verified_it() {
+async fn a_verified_token_is_recorded_as_verified_by_the_function() {
     let function = Function::start().await;
     let event = with_token("http-api", &function.token, "Verified/1");
     function.invoke(&event).await;
@@ -124,7 +124,7 @@ async fn the_keys_are_fetched_once_for_all_requests() {
 }
 
 #[tokio::test]
-async fn requests_at_the_same_time_fetch_the_keys_once() {
+async fn concurrent_requests_fetch_the_keys_once() {
     let function = Function::start().await;
     let unknown = |kid: String| {
         function.cognito.mint("demo", |jwt| drop(jwt.header.insert("kid".into(), kid.into())))
@@ -139,7 +139,7 @@ async fn requests_at_the_same_time_fetch_the_keys_once() {
 }
 
 #[tokio::test]
-async fn without_the_keys_a_request_is_refused_as_safe_to_repeat_and_the_next_one_fetches_them() {
+async fn a_request_without_the_keys_returns_503_and_the_next_one_fetches_them() {
     let key_set = |body| Fault::Raw { status: 200, content_type: "application/json", body };
     let long = format!(r#"{{"keys":[],"pad":"{}"}}"#, "x".repeat(100_000));
     for fault in [
@@ -165,7 +165,7 @@ async fn without_the_keys_a_request_is_refused_as_safe_to_repeat_and_the_next_on
 }
 
 #[tokio::test]
-async fn keys_that_fail_to_arrive_once_are_fetched_again_on_a_fresh_connection() {
+async fn a_failed_fetch_of_the_keys_is_retried_on_a_new_connection() {
     let function = Function::start().await;
     function.cognito.fail_next(Operation::Jwks, Fault::DropBefore);
     assert_eq!(function.change().await.status, 204);
@@ -173,12 +173,12 @@ async fn keys_that_fail_to_arrive_once_are_fetched_again_on_a_fresh_connection()
 }
 
 #[tokio::test]
-async fn an_authorizer_that_has_read_another_token_is_no_evidence_and_is_logged() {
+async fn the_claims_of_an_authorizer_that_read_another_token_are_ignored_and_logged() {
     let function = Function::start_with_policy(POLICY).await;
     function.cognito.add_user(User::new("Another-user-of-the-log", OLD));
     let read = claims_of(&function.token);
     let sent = function.cognito.access_token("Another-user-of-the-log");
-    // No other test has an authorizer that names a token.
+    // No other test has an authorizer with the claims of a token.
     let is_its = |line: &&str| line.contains("another token") && line.contains("jti");
     let is_logged = || log().lines().filter(is_its).count();
     for (source, place) in [

@@ -1,4 +1,5 @@
-//! Cognito's wire format at `POST /`: the answers as they are, and what the AWS SDK for Rust makes of them.
+//! Cognito's wire format at `POST /`: the responses themselves, and what the AWS SDK for Rust
+//! reports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +64,7 @@ fn audit_of(address: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_change_returns_200_and_an_empty_object_from_every_source_and_behind_prefixes() {
+async fn a_change_returns_200_and_an_empty_object_from_every_source_and_with_prefixes() {
     for source in ["http-api", "rest-api", "alb", "function-url"] {
         for path in ["/", "/prod", "/prod/", "/v1/accounts/prod"] {
             for base64 in [false, true] {
@@ -92,7 +93,7 @@ async fn a_change_returns_200_and_an_empty_object_from_every_source_and_behind_p
 }
 
 #[tokio::test]
-async fn without_the_setting_or_the_header_or_at_another_path_there_is_nothing() {
+async fn without_the_setting_or_the_header_or_at_another_path_a_change_returns_404() {
     let function = Function::start_without_wire_protocol().await;
     function.invoke(&event(&body(&function.token))).await.assert_problem(404, "not_found");
     let function = Function::start().await;
@@ -111,7 +112,7 @@ async fn without_the_setting_or_the_header_or_at_another_path_there_is_nothing()
 }
 
 #[tokio::test]
-async fn other_operations_are_unknown() {
+async fn another_operation_returns_unknown_operation_exception() {
     let function = Function::start().await;
     for target in [
         "AWSCognitoIdentityProviderService.GlobalSignOut",
@@ -128,7 +129,7 @@ async fn other_operations_are_unknown() {
 }
 
 #[tokio::test]
-async fn a_path_of_the_api_wins_over_the_header() {
+async fn a_path_of_the_api_takes_precedence_over_the_header() {
     let function = Function::start().await;
     let mut both = crate::harness::post(&function.token, &change());
     both["headers"]["x-amz-target"] = TARGET.into();
@@ -136,7 +137,7 @@ async fn a_path_of_the_api_wins_over_the_header() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_not_a_change_names_the_field_and_calls_nobody() {
+async fn the_error_of_a_malformed_body_names_the_field_and_cognito_is_not_called() {
     let function = Function::start().await;
     let token = &function.token;
     let invalid = "InvalidParameterException";
@@ -170,7 +171,7 @@ async fn fields_that_cognito_ignores_are_ignored() {
 }
 
 #[tokio::test]
-async fn a_body_has_at_most_24_kib() {
+async fn a_body_over_24_kib_is_rejected() {
     let function = Function::start().await;
     let mut body = body(&function.token);
     let length = body.to_string().len() + r#","Filler":"""#.len();
@@ -182,7 +183,7 @@ async fn a_body_has_at_most_24_kib() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_no_good_calls_nobody_and_nothing_of_it_is_recorded() {
+async fn an_invalid_token_is_rejected_without_a_call_and_is_not_recorded() {
     let function = Function::start().await;
     let fake = &function.cognito;
     let no_scope = fake.mint("demo", |jwt| drop(jwt.claims.remove("scope")));
@@ -210,7 +211,7 @@ async fn a_token_that_is_no_good_calls_nobody_and_nothing_of_it_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_token_in_the_authorization_header_is_not_read() {
+async fn a_token_in_the_authorization_header_is_ignored() {
     let function = Function::start().await;
     let mut event = event(&json!({ "PreviousPassword": OLD, "ProposedPassword": NEW }));
     event["headers"]["authorization"] = format!("Bearer {}", function.token).into();
@@ -219,7 +220,7 @@ async fn a_token_in_the_authorization_header_is_not_read() {
 }
 
 #[tokio::test]
-async fn every_violation_is_told_at_once_with_its_code_and_audited_as_at_the_other_route() {
+async fn all_violations_are_reported_with_their_codes_and_audited_as_at_the_other_route() {
     let function = Function::start().await;
     let mut weak = body(&function.token);
     weak["ProposedPassword"] = "demo ".into();
@@ -259,7 +260,7 @@ async fn an_unknown_outcome_is_400_for_the_client_and_an_error_in_the_audit_even
 }
 
 #[tokio::test]
-async fn a_limit_is_answered_from_memory_at_both_routes_for_one_minute_and_for_its_user_alone() {
+async fn a_reached_limit_is_remembered_at_both_routes_for_one_minute_and_for_its_user_only() {
     let function = Function::start().await;
     function
         .cognito
@@ -280,14 +281,15 @@ async fn a_limit_is_answered_from_memory_at_both_routes_for_one_minute_and_for_i
     assert_eq!(function.invoke(&wire).await.status, 200);
 }
 
-/// The AWS SDK for Rust, whose requests the function answers.
+/// The AWS SDK for Rust, which sends its requests to the function.
 struct Sdk {
     client: Client,
     function: Arc<Function>,
     requests: Arc<std::sync::Mutex<usize>>,
 }
 
-/// A gateway within the process: each request is an event, and its answer the response.
+/// An in-process gateway: turns each request into an event, and the function's answer into a
+/// response.
 #[derive(Clone)]
 struct Gateway {
     function: Arc<Function>,
@@ -347,8 +349,8 @@ impl Sdk {
         Self { client: Client::from_conf(config), function, requests }
     }
 
-    /// Asks for a change from [`OLD`]; returns what the SDK reports, how many requests it has sent so far,
-    /// and how many changes Cognito has been asked for.
+    /// Requests a change from [`OLD`]. Returns the SDK's result, the number of requests that it has
+    /// sent so far, and the number of changes that Cognito has received.
     async fn change(
         &self,
         token: &str,
@@ -388,7 +390,7 @@ async fn the_sdk_changes_a_password() {
 }
 
 #[tokio::test]
-async fn the_sdk_has_a_type_for_each_refusal_and_sends_none_again() {
+async fn the_sdk_has_a_type_for_each_refusal_and_retries_none() {
     let sdk = Sdk::start().await;
     let (token, fake) = (sdk.function.token.as_str(), &sdk.function.cognito);
     let (error, _, calls) = sdk.change(token, "Sentinel weak").await;
@@ -415,7 +417,7 @@ async fn the_sdk_has_a_type_for_each_refusal_and_sends_none_again() {
 }
 
 #[tokio::test]
-async fn the_sdk_reports_a_change_whose_answer_was_lost_as_made() {
+async fn the_sdk_reports_success_after_cognitos_response_to_a_change_was_lost() {
     let sdk = Sdk::start().await;
     sdk.function.cognito.fail_next(Operation::ChangePassword, Fault::DropAfter);
     let (result, requests, calls) = sdk.change(&sdk.function.token, NEW).await;
@@ -426,7 +428,7 @@ async fn the_sdk_reports_a_change_whose_answer_was_lost_as_made() {
 }
 
 #[tokio::test]
-async fn the_sdk_does_not_send_again_a_change_whose_outcome_is_unknown() {
+async fn the_sdk_does_not_retry_a_change_with_an_unknown_outcome() {
     let sdk = Sdk::start().await;
     for fault in [Fault::DropAfter, Fault::DropBefore] {
         sdk.function.cognito.fail_next(Operation::ChangePassword, fault);
@@ -439,7 +441,7 @@ async fn the_sdk_does_not_send_again_a_change_whose_outcome_is_unknown() {
 }
 
 #[tokio::test]
-async fn the_sdks_three_attempts_at_a_limit_are_one_call_to_cognito() {
+async fn three_attempts_of_the_sdk_at_a_limit_cause_one_call_to_cognito() {
     let sdk = Sdk::start().await;
     let limit = Fault::exception("LimitExceededException");
     sdk.function.cognito.fail_always(Operation::ChangePassword, limit);
@@ -451,7 +453,7 @@ async fn the_sdks_three_attempts_at_a_limit_are_one_call_to_cognito() {
 }
 
 #[tokio::test]
-async fn the_sdk_sends_again_only_a_change_that_did_not_reach_cognito() {
+async fn the_sdk_retries_a_change_that_did_not_reach_cognito() {
     let sdk = Sdk::pointed_at(Function::start_calling("http://127.0.0.1:9").await);
     let (error, requests, calls) = sdk.change(&sdk.function.token, NEW).await;
     assert_eq!(error.unwrap_err().code(), Some("ServiceUnavailableException"));

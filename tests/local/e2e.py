@@ -195,9 +195,9 @@ class ChangePassword(unittest.TestCase):
         self.assertIn(answer.headers["Access-Control-Allow-Origin"], ("*", origin))
         self.assertIn("authorization", answer.headers["Access-Control-Allow-Headers"])
 
-    def test_the_command_in_the_readme_invokes_the_function(self):
-        readme = (stack.ROOT / "README.md").read_text()
-        [line] = re.findall(r"^\.venv/bin/cargo-lambda .*", readme, re.MULTILINE)
+    def test_the_command_in_contributing_invokes_the_function(self):
+        page = (stack.ROOT / "CONTRIBUTING.md").read_text()
+        [line] = re.findall(r"^\.venv/bin/cargo-lambda .*", page, re.MULTILINE)
         ports = stack.free_port(), stack.free_port()
         with dev.both(*ports, stack.watch, output=self.world.log) as (_, cognito, _):
             dev.sign_samples(cognito)

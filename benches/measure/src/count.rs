@@ -1,4 +1,4 @@
-//! Instructions instead of seconds: the same on a busy machine as on a quiet one.
+//! Counts instructions instead of seconds, which are the same on a busy machine as on an idle one.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::upstream::Upstream;
 /// The committed figures.
 const FILE: &str = "benches/instructions.toml";
 
-/// How many answers come after the first.
+/// The number of answers after the first.
 const LATER: u64 = 20;
 
 /// How often each is counted. Hash seeds and keys are random, so the counts differ a little.
@@ -24,20 +24,21 @@ const RUNS: usize = 3;
 /// The exit status of a check that this machine cannot run, by the convention of Automake.
 const NOT_CHECKED: u8 = 77;
 
-/// By how many hundredths a count may change.
+/// By how many per cent a count may change.
 const TOLERANCE: u64 = 10;
 
-/// Instructions of a processor's kind.
+/// The counts for one kind of processor.
 #[derive(Deserialize)]
 struct Counts {
     processor: String,
-    /// From the start of the process to the end of its first answer. Not divided at the first poll:
-    /// under valgrind a slow machine gives up on the connection in advance, and opens it in the answer.
+    /// From the start of the process to the end of its first answer. It is not split at the first
+    /// poll: under valgrind, a slow machine fails to connect in advance, and connects during the
+    /// answer.
     cold_start: u64,
     later_answer: u64,
 }
 
-/// Counts, and fails if a count has grown; with `update`, commits the counts instead.
+/// Counts, and fails if a count has grown. With `update`, writes the counts into the file instead.
 pub(crate) async fn run(binary: &Path, update: bool) -> Result<ExitCode, Failure> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         println!("not checked: no valgrind");
@@ -93,7 +94,7 @@ async fn count(binary: &Path, places: &Places) -> Result<Counts, Failure> {
     })
 }
 
-/// The instructions of a whole process that answers so often.
+/// The instructions of a whole process with this number of invocations.
 async fn total(
     contestant: &Contestant,
     upstream: &Upstream,
@@ -114,8 +115,8 @@ async fn total(
 }
 
 impl Counts {
-    /// Prints the counts, beside the committed ones where there are some, and tells whether none
-    /// has grown by more than the tolerance.
+    /// Prints the counts, next to the committed ones if there are any, and returns whether none has
+    /// grown by more than the tolerance.
     fn compare(&self, committed: Option<&Self>) -> bool {
         let mut sound = true;
         for (name, count) in self.named() {
@@ -130,7 +131,7 @@ impl Counts {
             };
             let verdict = if count * 100 > before * (100 + TOLERANCE) {
                 sound = false;
-                "more than 10% more: mend it, or commit it with `measure count BINARY --update`"
+                "more than 10% more: fix it, or commit it with `measure count BINARY --update`"
             } else if count * 100 < before * (100 - TOLERANCE) {
                 "more than 10% fewer: commit it with `measure count BINARY --update`"
             } else {
@@ -148,7 +149,7 @@ impl Counts {
     fn to_toml(&self) -> String {
         let Self { processor, cold_start, later_answer } = self;
         format!(
-            "# Instructions of the release build under callgrind; `make counts` holds it to them.\n\
+            "# Instructions of the release build under callgrind, which `make counts` checks.\n\
              processor = \"{processor}\"\n\
              cold_start = {cold_start}\n\
              later_answer = {later_answer}\n"
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn written_counts_are_read_back() {
         let read: Counts = toml::from_str(&counts(7).to_toml()).unwrap();
         assert_eq!(read.named(), counts(7).named());
     }

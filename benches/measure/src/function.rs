@@ -21,7 +21,7 @@ use crate::upstream::Upstream;
 const POOL: &str = "eu-west-1_LocalDev0";
 const CLIENT: &str = "4localdevclient0000000000";
 
-/// For a start or an answer. Valgrind is slow, and so is a fourteenth of a processor.
+/// The limit of a start or an answer. Valgrind is slow, and so is a fourteenth of a processor.
 const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// A running function.
@@ -34,7 +34,7 @@ pub(crate) struct Function {
     invocations: usize,
 }
 
-/// What something took.
+/// The time that something took.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {
     pub(crate) wall: Duration,
@@ -42,7 +42,7 @@ pub(crate) struct Cost {
 }
 
 impl Function {
-    /// Starts a process, and waits until it asks for its first invocation.
+    /// Starts a process, and waits until it polls for its first invocation.
     pub(crate) async fn start(
         contestant: &Contestant,
         upstream: &Upstream,
@@ -66,7 +66,7 @@ impl Function {
         Ok((function, cost))
     }
 
-    /// Has it answer the event.
+    /// Invokes it with the event.
     pub(crate) async fn invoke(&mut self) -> Result<Cost, Failure> {
         self.invocations += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.invocations);
@@ -85,7 +85,7 @@ impl Function {
         }
     }
 
-    /// Waits until it has done with all that it was asked, and asks for more.
+    /// Waits until it has finished all invocations, and polls for the next one.
     pub(crate) async fn settle(&self) -> Result<(), Failure> {
         timeout(TIME_LIMIT, self.api.polled(self.invocations + 1)).await?;
         Ok(())
@@ -100,7 +100,7 @@ impl Function {
         self.cpu.now().map(Duration::from)
     }
 
-    /// The most memory that it has held, in bytes.
+    /// Its peak memory, in bytes.
     pub(crate) fn peak_memory(&self) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid))?;
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -115,7 +115,7 @@ impl Function {
     }
 }
 
-/// The process with what Lambda and a deployment set, the same for each, and nothing else.
+/// The command with the variables that Lambda and a deployment set, the same for each contestant.
 fn command(contestant: &Contestant, upstream: &Upstream, api: &RuntimeApi) -> Command {
     let mut command = Command::new(&contestant.program);
     command.args(&contestant.arguments).current_dir(&contestant.folder).env_clear();
@@ -141,14 +141,14 @@ fn command(contestant: &Contestant, upstream: &Upstream, api: &RuntimeApi) -> Co
     ]);
     command.env("LAMBDA_TASK_ROOT", &contestant.folder);
     command.env("AWS_ENDPOINT_URL", &upstream.url);
-    // Who reads which is up to each: ours, bare hyper and boto3 the first, Node.js the second, and
-    // the Rust SDK by default the third, which is as long as the system's own.
+    // Ours, bare hyper and boto3 read the first, Node.js the second, and the Rust SDK by default
+    // the third, which is as long as the system's own bundle.
     command.env("AWS_CA_BUNDLE", &upstream.authority);
     command.env("NODE_EXTRA_CA_CERTS", &upstream.authority);
     command.env("SSL_CERT_FILE", &upstream.system_and_authority);
     command.envs([("USER_POOL_ID", POOL), ("USER_POOL_CLIENT_IDS", CLIENT)]);
     command.env("USER_CHANGES_PER_MINUTE", "1000000");
-    // What counting instructions makes slow is no reason to give up.
+    // Counting instructions is slow, and must not cause a timeout.
     command.envs([("COGNITO_CONNECT_TIMEOUT_MS", "30000"), ("COGNITO_CALL_TIMEOUT_MS", "30000")]);
     command
 }

@@ -1,6 +1,6 @@
-//! Measures the function beside others that do the same job, and counts its instructions.
+//! Compares the function with others that do the same job, and counts its instructions.
 //!
-//! Each runs as a process of its own between a stand-in for Lambda's Runtime API and a TLS server in
+//! Each runs as a separate process between a stand-in for Lambda's Runtime API and a TLS server in
 //! Cognito's place, all on loopback.
 
 mod compare;
@@ -13,12 +13,12 @@ mod upstream;
 use std::error::Error;
 use std::process::ExitCode;
 
-/// Whatever keeps us from measuring.
+/// An error that prevents the measurement.
 type Failure = Box<dyn Error + Send + Sync>;
 
 const USAGE: &str = "Usage: measure compare\n       measure count BINARY [--update]";
 
-// One thread, so that measuring takes no more than one processor from the measured.
+// One thread, so that measuring takes at most one processor from the measured process.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();

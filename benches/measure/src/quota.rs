@@ -1,4 +1,4 @@
-//! A small share of a processor, as Lambda gives a function with little memory.
+//! A small share of a processor, as Lambda provides for a function with little memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,25 +9,26 @@ use nix::sys::signal::{Signal, kill};
 use nix::time::clock_getcpuclockid;
 use nix::unistd::Pid;
 
-/// The memory in MB with which a function has one processor, by Lambda's documentation.
+/// The memory in MB with which a function has one processor, according to Lambda's documentation.
 const ONE_PROCESSOR: u32 = 1_769;
 
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// How often the process is looked at: what it runs over its share is taken off the next period's.
+/// How often the process is checked. What it runs over its share is deducted from the next
+/// period's.
 const TICK: Duration = Duration::from_micros(50);
 
-/// Holds a process to its share until dropped.
+/// Limits a process to its share until dropped.
 ///
-/// It is stopped by a signal when its threads have used up their share of a period, and goes on with
-/// the next, as with the kernel's own bandwidth control; that would take root and a cgroup.
+/// A signal stops the process when its threads have used up their share of a period, until the next
+/// one, as the kernel's own bandwidth control does; that would require root and a cgroup.
 pub(crate) struct Quota {
     over: Arc<AtomicBool>,
     keeper: Option<JoinHandle<nix::Result<()>>>,
 }
 
 impl Quota {
-    /// Begins with a fresh period. What was not used of one is lost.
+    /// Begins with a fresh period. The unused share of a period is lost.
     pub(crate) fn hold(pid: Pid, memory: u32) -> Self {
         let over = Arc::<AtomicBool>::default();
         let share = PERIOD * memory / ONE_PROCESSOR;
@@ -43,7 +44,7 @@ impl Drop for Quota {
     fn drop(&mut self) {
         self.over.store(true, Ordering::Relaxed);
         if let Some(keeper) = self.keeper.take() {
-            // It fails when the process has ended, which is the end of the quota too.
+            // It fails if the process has ended, which ends the quota too.
             let _ = keeper.join();
         }
     }
@@ -52,7 +53,7 @@ impl Drop for Quota {
 fn keep(pid: Pid, share: Duration, over: &AtomicBool) -> nix::Result<()> {
     let clock = clock_getcpuclockid(pid)?;
     let used = || clock.now().map(Duration::from);
-    // What the process may have used at the end of this period.
+    // The processor time that the process may have used by the end of this period.
     let mut allowed = used()? + share;
     let mut end = Instant::now() + PERIOD;
     let mut stopped = false;

@@ -1,4 +1,4 @@
-//! Cognito's place: a TLS server that answers at once, and counts; and an event with a token of its.
+//! A TLS server in Cognito's place, which answers at once and counts, and an event with its token.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -24,24 +24,24 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::Failure;
 
-/// Where systems keep the certificates that they trust; Amazon Linux the second.
+/// Where operating systems keep their trusted certificates; the second is Amazon Linux's.
 const SYSTEM_BUNDLES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
-/// A running server, whose certificate is issued by an authority that was made for it.
+/// A running server, with a certificate from its own authority.
 pub(crate) struct Upstream {
     /// The value for `AWS_ENDPOINT_URL`.
     pub(crate) url: String,
     /// The authority's certificate alone.
     pub(crate) authority: PathBuf,
-    /// The system's certificates and the authority's: what is parsed where the system is trusted.
+    /// The system's certificates and the authority's, for contestants that trust the system.
     pub(crate) system_and_authority: PathBuf,
     /// A change that the built-in policy allows, with a token that the server's key signed.
     pub(crate) event: String,
     counters: Arc<Counters>,
 }
 
-/// What every contestant is asked, but for the signature.
+/// The event for every contestant, before its token is signed.
 const EVENT: &str = include_str!("../../../events/http-api.json");
 
 #[derive(Default)]
@@ -50,7 +50,7 @@ struct Counters {
     requests: AtomicUsize,
 }
 
-/// What has reached the server since it was started.
+/// The connections and requests since the server was started.
 #[derive(Clone, Copy)]
 pub(crate) struct Counts {
     pub(crate) connections: usize,
@@ -85,10 +85,10 @@ impl Upstream {
     }
 }
 
-/// Makes an authority, in PEM, and a server with a certificate of its for `localhost`.
+/// Creates an authority, in PEM, and the TLS side of a server with its certificate for `localhost`.
 fn certificates() -> Result<(String, TlsAcceptor), Failure> {
     let mut params = CertificateParams::default();
-    // Another name than the server's, which OpenSSL would take for self-signed.
+    // With the server's own name, OpenSSL would consider the server's certificate self-signed.
     params.distinguished_name.push(DnType::CommonName, "change-password measure");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -109,7 +109,7 @@ async fn accept(listener: TcpListener, tls: TlsAcceptor, counters: Arc<Counters>
     loop {
         if let Ok((stream, _)) = listener.accept().await {
             counters.connections.fetch_add(1, Ordering::Relaxed);
-            // How a connection ends does not matter: an answer that did not come shows.
+            // Errors of a connection can be ignored: a missing answer is noticed anyway.
             tokio::spawn(serve(stream, tls.clone(), Arc::clone(&counters), keys.clone()));
         }
     }

@@ -6,7 +6,8 @@
 //! cargo run --package check-policy -- --lint
 //! ```
 //!
-//! The policy is the built-in one or `PASSWORD_POLICY_FILE`. The pool is read with the operator's
+//! The policy is the one that the function would use with the same `PASSWORD_POLICY` or
+//! `PASSWORD_POLICY_FILE`, or else the built-in one. The pool is read with the operator's
 //! credentials, which the function itself never has:
 //!
 //! - `cognito-idp:DescribeUserPool` is required.
@@ -51,7 +52,7 @@ async fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
-    let policy = read_policy(std::env::var("PASSWORD_POLICY_FILE").ok());
+    let policy = read_policy(|name| std::env::var(name).ok());
     match task {
         Task::Lint => lint(policy, is_json),
         Task::Compare(id) => match compare(policy, &id).await {

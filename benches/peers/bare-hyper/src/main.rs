@@ -1,4 +1,4 @@
-//! The floor of the job: one `ChangePassword` call over a connection that is kept, without an SDK.
+//! The minimum for the job: one `ChangePassword` call over a kept connection, without an SDK.
 
 use std::env;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ impl Cognito {
         connection.ready().await?;
         let response = connection.send_request(request).await?;
         let changed = response.status().is_success();
-        // Read to its end, or the connection cannot be used again.
+        // The connection can be used again only if the body is read to its end.
         response.into_body().collect().await?;
         Ok(changed)
     }

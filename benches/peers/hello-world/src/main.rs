@@ -1,4 +1,4 @@
-//! The floor of the runtime: reads the event, answers `204`, and calls nobody.
+//! The minimum of the runtime: reads the event, returns `204`, and calls no other service.
 
 use lambda_http::{Body, Error, Request, Response, run, service_fn};
 
