@@ -1,19 +1,19 @@
-# `make` lists the targets. It needs Rust and Python 3.11 or later; everything else goes into .venv and
-# target.
+# `make` lists the targets. It requires Rust, Python 3.11 or later and a C compiler, and installs the other
+# tools into .venv and target.
 
 PYTHON ?= python3
-# Refuses a file whose hash is not listed.
+# Rejects a file whose hash is not listed.
 INSTALL := .venv/bin/uv pip install --quiet --no-cache --require-hashes
 
-# On the PATH, where sam looks for cargo-lambda, and cargo-lambda for the compiler's linker.
+# sam finds cargo-lambda on the PATH, and cargo-lambda finds the linker there.
 SAM := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-west-1 .venv/bin/sam
-# Node.js is the one in .venv.
+# Uses the Node.js in .venv.
 NODE_MODULES := PATH="$(CURDIR)/.venv/bin:$$PATH" target/tools/openapi/node_modules/.bin
 REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE_MODULES)/redocly
 ARM64 := aarch64-unknown-linux-gnu
 
-# `make test` runs three lists side by side: the first compiles the workspace, the second compiles in
-# folders of its own, the third downloads, waits, and runs what the first has compiled.
+# `make test` runs three lists in parallel: the first compiles the workspace, the second compiles in
+# folders of its own, and the third downloads, waits, and runs programs that the first compiles.
 COMPILING := lint unit load-check fuzz-check
 OPTIMISING := counts sam-build
 RUNNING := deny links audit asvs forwarder user-mail deploy-check deployer-policy template terraform \
@@ -21,15 +21,15 @@ RUNNING := deny links audit asvs forwarder user-mail deploy-check deployer-polic
   check-policy e2e
 CHECKS := $(COMPILING) $(OPTIMISING) $(RUNNING)
 in_order = for check in $(1); do $(MAKE) --no-print-directory $$check || exit; done
-# Older versions of make mix the output of the lists.
+# Versions of make without this option mix the lists' output.
 SYNC := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 WORKFLOW := .github/workflows/test.yml
 
-# One command builds every program of the workspace, with the features that the tests use too.
+# Builds every program of the workspace, with the same features as the tests.
 BUILD := cargo build --workspace --bins --locked
 
-# A check exits with 77 when this machine lacks what it needs. `make test` ends with a list of those,
-# and with CI set such a check fails.
+# A check that this machine cannot run exits with 77. `make test` lists these checks at its end; with CI
+# set, they fail.
 SKIPPED := target/not-checked
 or_skip = || { status=$$?; [ $$status = 77 ] && [ -z "$$CI" ] || exit $$status; \
   mkdir -p target; echo '$@ ($(1))' >> $(SKIPPED); }
@@ -72,29 +72,29 @@ lint: prerequisites features ## Check format, lints and documentation
 prerequisites:
 	@tests/local/prerequisites.sh $(PYTHON)
 
-features: prerequisites ## Check that the SDK is compiled once, and what of it is shipped
+features: prerequisites ## Check that the SDK is compiled once, and shipped without test features
 	@$(PYTHON) tests/local/features.py
 
-# Most of these tests wait, for time limits above all.
+# Most of these tests wait, mainly for timeouts.
 unit: prerequisites ## Run the Rust tests
 	RUST_TEST_THREADS=8 cargo test --workspace --locked
 
-deny: target/tools/bin/cargo-deny ## Check what we depend on: licences, sources, versions, advisories
+deny: target/tools/bin/cargo-deny ## Check the dependencies: licences, sources, versions, advisories
 	$< check licenses bans sources
 	@if timeout 60 $< fetch db 2> /dev/null; then $< check --disable-fetch advisories; \
-	elif [ -n "$$ADVISORIES_REQUIRED" ]; then echo "The database of advisories cannot be had."; exit 1; \
-	else mkdir -p target; echo "advisories (their database cannot be had)" >> $(SKIPPED); fi
+	elif [ -n "$$ADVISORIES_REQUIRED" ]; then echo "The database of advisories cannot be fetched."; exit 1; \
+	else mkdir -p target; echo "advisories (their database cannot be fetched)" >> $(SKIPPED); fi
 
-e2e: .venv/installed ## Change a real password: moto as Cognito, cargo lambda watch as Lambda
+e2e: .venv/installed ## Change passwords in moto, with the function under cargo lambda watch
 	.venv/bin/python tests/local/e2e.py
 
-check-policy: .venv/installed ## Try check-policy on a pool and a web ACL in moto
+check-policy: .venv/installed ## Test check-policy with a pool and a web ACL in moto
 	.venv/bin/python tests/local/check_policy.py
 
-dev-check: .venv/installed ## Try the commands that `make dev` prints
+dev-check: .venv/installed ## Test the commands that `make dev` prints
 	.venv/bin/python tests/local/dev.py --check
 
-page: .venv/installed ## Use the page of `make dev` in a headless Chromium
+page: .venv/installed ## Test the page of `make dev` in a headless Chromium
 	.venv/bin/python tests/local/page.py $(call or_skip,no Chromium)
 
 clients: .venv/installed ## Build clients/typescript and run its tests against the function
@@ -103,22 +103,22 @@ clients: .venv/installed ## Build clients/typescript and run its tests against t
 kotlin: .venv/installed ## Build and lint clients/kotlin and run its tests against the function
 	.venv/bin/python tests/local/clients.py kotlin $(call or_skip,no JDK or no Maven)
 
-# Not part of `make test`, since few machines have Swift.
+# Not part of `make test`, because few machines have Swift.
 swift: .venv/installed ## Build clients/swift and run its tests against the function
 	.venv/bin/python tests/local/clients.py swift $(call or_skip,no Swift)
 
-openapi: target/tools/openapi/installed ## Check openapi.yaml by Redocly's and Spectral's rules, and run its collection
+openapi: target/tools/openapi/installed ## Check openapi.yaml with Redocly and Spectral, and run its Postman collection
 	$(REDOCLY) lint --config tests/local/openapi/redocly.yaml openapi.yaml
 	$(NODE_MODULES)/spectral lint --ruleset tests/local/openapi/spectral.yaml --fail-severity warn openapi.yaml
 	.venv/bin/python tests/local/openapi.py --check
 
-collection: .venv/installed ## Write the Postman collection of openapi.yaml
+collection: .venv/installed ## Generate the Postman collection from openapi.yaml
 	.venv/bin/python tests/local/openapi.py
 
 api-page: target/tools/openapi/installed ## Render openapi.yaml as target/api.html
 	$(REDOCLY) build-docs --output target/api.html openapi.yaml
 
-cognito-clients: .venv/installed ## Change passwords with Cognito's own clients: AWS CLI and SDKs
+cognito-clients: .venv/installed ## Change passwords with Cognito's own clients (AWS CLI and SDKs)
 	.venv/bin/python tests/local/cognito_clients.py $(call or_skip,no Node.js)
 
 schemathesis: .venv/installed ## Check the function against openapi.yaml
@@ -134,19 +134,19 @@ deploy: .venv/installed ## Deploy with AWS SAM: [STAGE=trial] [POLICY=my-policy.
 audit: .venv/installed ## Run the queries of docs/audit-event.md on its sample lines, in SQLite
 	.venv/bin/python tests/local/audit.py
 
-links: .venv/installed ## Follow every link of the documents, and compare the versions that they name
+links: .venv/installed ## Check the documents' links and the versions that they name
 	.venv/bin/python tests/local/links.py
 
-asvs: .venv/installed ## Check that docs/asvs.md claims nothing without a test or an owner
+asvs: .venv/installed ## Check that each row of docs/asvs.md has a test, a document or an owner
 	.venv/bin/python tests/local/asvs.py
 
-forwarder: .venv/installed ## Run the code that is in template.yaml
+forwarder: .venv/installed ## Test the code in template.yaml
 	.venv/bin/python tests/local/forwarder.py
 
-deploy-check: .venv/installed ## Try `make deploy` with AWS SAM replaced
+deploy-check: .venv/installed ## Test `make deploy` with a stand-in for AWS SAM
 	.venv/bin/python tests/local/deploy.py
 
-user-mail: .venv/installed ## Mail users after a change, with moto's Cognito, EventBridge and SES
+user-mail: .venv/installed ## Test the mail to users with moto's Cognito, EventBridge and SES
 	.venv/bin/python tests/local/user_mail.py
 
 cdk: target/tools/cdk/installed ## Test the templates of a release, and include one in an AWS CDK app
@@ -155,14 +155,14 @@ cdk: target/tools/cdk/installed ## Test the templates of a release, and include 
 template: .venv/installed ## Test template.yaml under every combination of its switches
 	.venv/bin/python tests/local/template.py
 
-deployer-policy: .venv/installed ## Check that docs/deployer-policy*.json allow a deployment, and no more
+deployer-policy: .venv/installed ## Check that docs/deployer-policy*.json allow a deployment and nothing else
 	.venv/bin/python tests/local/deployer.py
 
-# Without Terraform, the comparison is made all the same, so this does not fail where CI is set.
-terraform: .venv/installed ## Compare docs/terraform with template.yaml, and try its format and its validations
+# Without Terraform, this still compares the two, so it does not fail when CI is set.
+terraform: .venv/installed ## Compare docs/terraform with template.yaml, and check its format and validations
 	.venv/bin/python tests/local/terraform.py || { [ $$? = 77 ] && echo "Terraform's format (no Terraform)" >> $(SKIPPED); }
 
-# Linters see the defaults of parameters, so they get copies with other ones as well.
+# Linters check a template with its parameters' defaults, so they also get copies with other defaults.
 SWITCHED := target/switched
 CLOUDFRONT := docs/cloudfront/template.yaml
 CHECKOV := target/tools/checkov/bin/checkov --framework cloudformation --skip-download --compact --quiet
@@ -178,50 +178,50 @@ checkov: target/tools/checkov/installed $(SWITCHED)/00.json ## Check the templat
 	$(CHECKOV) --directory $(SWITCHED)
 	$(CHECKOV) --file $(CLOUDFRONT)
 
-# To see that it builds and can be packed, it need not be optimised; what can be deployed lies in
-# .aws-sam, where this writes nothing.
+# This checks only that the function builds and can be packaged, so it does not optimise. It writes nothing
+# to .aws-sam, which holds the builds for deployment.
 sam-build: .venv/installed ## Build for arm64 as `sam build` does, without optimisation
 	@([ -d "$$(rustc --print target-libdir --target $(ARM64))" ] || exit 77; \
 	export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=0; \
 	$(SAM) build --build-dir target/sam-build --parameter-overrides Architecture=arm64) \
 	$(call or_skip,no Rust for $(ARM64))
 
-bench: ## Measure the function beside others, count its instructions, time its parts
+bench: ## Compare the function with others, count its instructions, time its parts
 	cargo build --profile measure --locked --package measure
 	target/measure/measure compare
 	target/measure/measure count target/release/change-password || [ $$? = 77 ]
 	cargo bench --profile measure --locked --bench request_path
 
-bench-policy: ## Time the policy beside zxcvbn
+bench-policy: ## Compare the policy's speed with zxcvbn's
 	cargo bench --profile measure --locked --bench policy
 
-counts: ## Hold the instructions of a start and an answer to benches/instructions.toml
+counts: ## Compare the instruction counts with benches/instructions.toml
 	cargo build --release --locked --bin change-password
 	$(BUILD)
 	target/debug/measure count target/release/change-password $(call or_skip,instructions cannot be counted)
 
-corpus: ## Print the rates at which bad and good passwords are refused
+corpus: ## Print the rates at which the policy rejects bad and good passwords
 	cargo test --workspace --locked --test policy corpus -- --nocapture
 
-faults: ## Print how every fault between the function and Cognito ends
+faults: ## Print the outcome of every fault between the function and Cognito
 	FAULTS=all cargo test --workspace --locked --test function faults -- --nocapture
 
-load: ## Drive the release binary through 100,000 invocations, and 20,000 at concurrency 16
+load: ## Test the release binary with 100,000 invocations, and 20,000 at concurrency 16
 	cargo build --release --locked --bin change-password
 	cargo build --profile measure --locked --package load
 	target/measure/load target/release/change-password 100000
 	target/measure/load target/release/change-password 20000 16
 
-load-check: ## Drive the debug binary through 2,000 invocations, and 2,000 at concurrency 16
+load-check: ## Test the debug binary with 2,000 invocations, and 2,000 at concurrency 16
 	$(BUILD)
 	target/debug/load target/debug/change-password 2000
 	target/debug/load target/debug/change-password 2000 16
 
 FUZZ_SECONDS ?= 60
-fuzz: ## Fuzz the handler and the reading of tokens, FUZZ_SECONDS each
+fuzz: ## Fuzz the handler and the token parser for FUZZ_SECONDS each
 	fuzz/run release $(FUZZ_SECONDS)
 
-fuzz-check: ## Fuzz both for ten seconds each
+fuzz-check: ## Fuzz the handler and the token parser for ten seconds each
 	fuzz/run dev 10 $(call or_skip,no C++ compiler)
 
 # On the PATH, where Cargo looks for its subcommands.
@@ -240,11 +240,11 @@ reproducible: ## Make a release's files twice, and compare them
 	cmp target/dist/SHA256SUMS $(AGAIN)/target/dist/SHA256SUMS
 	rm -rf $(AGAIN)
 
-clean: ## Remove all that was built or installed
+clean: ## Remove all build output and installed tools
 	cargo clean
 	rm -rf .venv .aws-sam fuzz/target clients/kotlin/target
 
-# Without optimisation or debug information, since it takes longer to compile than to run.
+# Built without optimisation and debug information, because compiling takes longer than running.
 target/tools/bin/cargo-deny:
 	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root target/tools cargo-deny@0.20.2
 
@@ -254,7 +254,7 @@ target/tools/bin/cargo-auditable:
 target/tools/bin/cargo-cyclonedx:
 	CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --debug --root target/tools cargo-cyclonedx@0.5.9
 
-# In an environment of its own, since its pins are not those of aws-sam-cli.
+# In its own environment, because its pins conflict with those of aws-sam-cli.
 target/tools/checkov/installed: tests/local/checkov.txt .venv/installed
 	$(PYTHON) -m venv --clear $(@D)
 	$(INSTALL) --python $(@D)/bin/python --requirement $<
@@ -275,7 +275,7 @@ target/tools/%/installed: tests/local/%/package-lock.json .venv/installed
 	$(INSTALL) --python .venv/bin/python --requirement $<
 	touch $@
 
-requirements: .venv/installed ## Renew the lists of Python packages and their hashes
+requirements: .venv/installed ## Update the pinned Python packages and their hashes
 	for list in requirements checkov uv; do \
 	  .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url tests/local/$$list.in --output-file target/$$list.txt \

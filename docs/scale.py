@@ -1,7 +1,7 @@
-"""A storm of password changes against the gateway's throttle; the figures of scale.md.
+"""Simulates a burst of password changes against the gateway's throttle, for the figures of scale.md.
 
-Every user wants one change. The gateway lets so many through each second and answers the rest with
-429; what a client does then is the only thing that differs between the rows.
+Every user makes one change. The gateway accepts a fixed rate and returns 429 for the rest; the rows differ
+only in how long a client waits before it retries.
 """
 
 import heapq
@@ -10,24 +10,24 @@ import random
 USERS = 10_000
 ARRIVE_WITHIN = 600  # seconds, most of them early
 RATE, BURST = 5, 5  # the throttle of template.yaml
-RETRY_AFTER = 2  # seconds, what a 429 says
+RETRY_AFTER = 2  # seconds, the header's value in a 429
 
 
 def every_second(_attempt, _random):
     return 1
 
 
-def as_told(_attempt, _random):
+def retry_after(_attempt, _random):
     return RETRY_AFTER
 
 
 def jitter(attempt, rand):
-    """Full jitter: up to Retry-After, doubled with each refusal, at most ten minutes."""
+    """Retry-After plus full jitter: a random time whose maximum doubles with each 429, up to ten minutes."""
     return RETRY_AFTER + rand.uniform(0, min(RETRY_AFTER * 2**attempt, 600))
 
 
 def storm(wait):
-    """Requests per user, the largest number in one second, and when half and all had changed."""
+    """Returns requests per user, the maximum in one second, and the times when half and all have changed."""
     rand = random.Random(2026)
     queue = [(rand.expovariate(3 / ARRIVE_WITHIN), user, 0) for user in range(USERS)]
     heapq.heapify(queue)
@@ -49,9 +49,9 @@ def main():
     print(f"{USERS} users within {ARRIVE_WITHIN} s, {RATE} changes a second:")
     print(f"{'after a 429, clients':<34} requests/user  most in 1 s  half done  all done")
     for name, wait in (
-        ("try again every second", every_second),
-        ("wait Retry-After, no more", as_told),
-        ("wait Retry-After and back off", jitter),
+        ("retry every second", every_second),
+        ("wait for Retry-After", retry_after),
+        ("wait for Retry-After and back off", jitter),
     ):
         per_user, most, half, last = storm(wait)
         print(f"{name:<34} {per_user:13.1f} {most:12} {half / 60:8.1f} m {last / 60:7.1f} m")

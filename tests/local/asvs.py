@@ -1,4 +1,4 @@
-"""Checks that docs/asvs.md claims nothing without a test, a document or a named owner."""
+"""Checks that each row of docs/asvs.md names a test, a document or an owner."""
 
 import re
 import unittest
@@ -7,12 +7,12 @@ import stack
 
 PAGE = stack.ROOT / "docs" / "asvs.md"
 OWNERS = {"Cognito", "API Gateway", "CloudWatch Logs", "Lambda", "Rust", "app", "operator"}
-# V6 of ASVS 5.0: the requirements on passwords.
+# The requirements on passwords in V6 of ASVS 5.0.
 PASSWORDS = {f"6.2.{number}" for number in range(1, 13)}
 
 
 def rows():
-    """The requirements, the status, and what shows it, of each row."""
+    """Yields the requirements, the status and the evidence of each row."""
     for line in PAGE.read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if re.match(r"\d+\.\d+\.\d+", cells[0]):
@@ -21,7 +21,7 @@ def rows():
 
 
 def tests():
-    """The names of all tests of the project."""
+    """Returns the names of all functions that may be tests."""
     found = set()
     for folder in ("src", "tests", "tools"):
         for path in (stack.ROOT / folder).rglob("*.rs"):
@@ -32,31 +32,31 @@ def tests():
 
 
 class Claims(unittest.TestCase):
-    """What a reader of the page may rely on."""
+    """The rows of the page."""
 
     def test_each_row_is_met_or_partly_met_or_has_an_owner(self):
         for requirement, status, _ in rows():
             self.assertIn(status, ("met", "partly", "owner"), requirement)
 
-    def test_what_is_met_is_shown_by_a_test_or_a_document(self):
+    def test_each_met_requirement_names_an_existing_test_or_document(self):
         known = tests()
         for requirement, status, evidence in rows():
             names = re.findall(r"`((?:[a-z0-9]+_){3,}[a-z0-9]+)`", evidence)
             files = [link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", evidence)]
             for name in names:
-                self.assertTrue(name in known, f"{requirement}: there is no test {name}")
+                self.assertTrue(name in known, f"{requirement}: no test {name}")
             for file in files:
                 self.assertTrue((PAGE.parent / file).is_file(), f"{requirement}: no {file}")
             if status == "met":
-                self.assertTrue(names or files, f"{requirement} is met, and nothing shows it")
+                self.assertTrue(names or files, f"{requirement} is met, but has no test or document")
 
-    def test_what_is_not_met_here_names_who_answers_for_it(self):
+    def test_each_requirement_that_is_not_met_names_an_owner(self):
         for requirement, status, evidence in rows():
             if status != "met":
                 named = any(re.search(rf"\b{owner}\b", evidence) for owner in OWNERS)
                 self.assertTrue(named, f"{requirement} has no owner")
 
-    def test_every_requirement_on_passwords_is_there(self):
+    def test_every_requirement_on_passwords_is_listed(self):
         listed = set(re.findall(r"\d+\.\d+\.\d+", " ".join(requirement for requirement, *_ in rows())))
         self.assertLessEqual(PASSWORDS, listed)
 

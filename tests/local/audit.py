@@ -1,6 +1,6 @@
 """Runs the queries of docs/audit-event.md on its sample lines, translated into SQL for SQLite.
 
-A command that has none of the forms in `COMMANDS` is an error, and so is an unknown field.
+A command that matches no form in `COMMANDS` is an error, and so is an unknown field.
 """
 
 import json
@@ -16,7 +16,7 @@ NAME, VALUE = r"[a-z_]+", r'(?:\d+|"[^"]*")'
 COMPARISON = rf"{NAME} (?:(?:=|>=) {VALUE}|in \[{VALUE}(?:, {VALUE})*\])"
 CONDITION = rf"(?:{COMPARISON}|ispresent\({NAME}\))"
 GROUP, ORDER = rf"(?:bin\(1h\)|{NAME})", rf"{NAME} (?:asc|desc)"
-# Each form of a command with the SQL for its result, and with the columns that it chooses, if any.
+# Maps each form of a command to the SQL for its result, and to the columns that it selects, if any.
 COMMANDS = {
     rf"fields ({NAME}(?:, {NAME})*)": (r"SELECT * FROM input", r"\1"),
     rf"fields jsonParse\(@message\) as ({NAME})": (r"SELECT *, line AS \1 FROM input", ""),
@@ -34,13 +34,13 @@ COMMANDS = {
 
 
 def samples():
-    """The sample lines."""
+    """Returns the events of the sample lines."""
     [block] = re.findall(r"^```jsonl\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     return [json.loads(line) for line in block.splitlines()]
 
 
 def queries():
-    """Each query with its title and the table that follows it."""
+    """Yields each query with its title and the table that follows it."""
     section = r"^### ([^\n]+)\n(?:(?!^###).)*?^```sql\n(.*?)^```\n+((?:\|[^\n]*\n)*)"
     for title, query, table in re.findall(section, PAGE, re.MULTILINE | re.DOTALL):
         rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.splitlines()]
@@ -48,10 +48,10 @@ def queries():
 
 
 def database(events):
-    """A database with the events in a table that has a column for each field."""
+    """Returns a database with a view of the events that has a column for each field."""
     names = dict.fromkeys(name for event in events for name in event)
     fields = [f"json_extract(line, '$.{name}') AS {name}" for name in names]
-    # As Insights prints it.
+    # In the format of Logs Insights.
     fields.append("strftime('%Y-%m-%d %H:00:00.000', json_extract(line, '$.timestamp')) AS hour")
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE log (line)")
@@ -61,14 +61,14 @@ def database(events):
 
 
 def sql(text):
-    """A part of a command in SQL, where little but the punctuation differs."""
+    """Translates a part of a command into SQL; they differ mostly in punctuation."""
     for ours, theirs in {'"': "'", "[": "(", "]": ")", "bin(1h)": "hour"}.items():
         text = text.replace(ours, theirs)
     return re.sub(rf"\bispresent(\({NAME}\))", r"\1 IS NOT NULL", text)
 
 
 def result(query, events):
-    """The table that a query returns, with a header."""
+    """Returns the result of a query as a table with a header."""
     table, columns = "event", ""
     for command in re.split(r"\s*\|\s*", query.strip()):
         for form, (statement, chosen) in COMMANDS.items():
@@ -80,7 +80,7 @@ def result(query, events):
         table = f"({statement.replace('FROM input', f'FROM {table} AS input')})"
         columns = found.expand(chosen) or columns
     if not columns:
-        raise ValueError("neither fields nor stats")
+        raise ValueError("a query needs fields or stats")
     rows = database(events).execute(f"SELECT {sql(columns)} FROM {table}")
     cells = [["" if value is None else str(value) for value in row] for row in rows]
     return [columns.split(", "), *cells]

@@ -2,7 +2,7 @@
 
     clients.py typescript|kotlin|swift
 
-The tests of each client run the scenarios of clients/scenarios.json, through `front.py`.
+Each client's tests run the scenarios of clients/scenarios.json through `front.py`.
 """
 
 import os
@@ -15,7 +15,7 @@ import front
 import stack
 
 CLIENTS = stack.ROOT / "clients"
-# Every rule that a client can check, except same_as_previous, which min_distance replaces.
+# Has every rule that a client can check, except same_as_previous, which min_distance replaces.
 POLICY = """
 [length]
 min = 12
@@ -36,9 +36,9 @@ min_distance = 4
 
 
 def typescript(scratch):
-    """Builds the package in the scratch folder; returns the folder and the command of its tests."""
+    """Builds the package in the scratch folder; returns the folder and its test command."""
     source, package = CLIENTS / "typescript", scratch / "typescript"
-    # npm and tsc start the node that they find on the PATH.
+    # npm and tsc run the node on the PATH.
     os.environ["PATH"] = f"{stack.TOOLS}{os.pathsep}{os.environ['PATH']}"
     left_behind = shutil.ignore_patterns("node_modules", "dist", "out")
     shutil.copytree(source, package, dirs_exist_ok=True, ignore=left_behind)
@@ -46,12 +46,12 @@ def typescript(scratch):
     marker = package / "node_modules" / "installed"
     if not (marker.exists() and marker.read_text() == lock):
         npm = [stack.TOOLS / "npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
-        run(npm, package, "The TypeScript compiler cannot be installed.")
+        run(npm, package, "The TypeScript compiler could not be installed.")
         marker.write_text(lock)
     shutil.rmtree(package / "dist", ignore_errors=True)
-    run([stack.TOOLS / "npm", "run", "--silent", "build"], package, "It is not valid TypeScript.")
+    run([stack.TOOLS / "npm", "run", "--silent", "build"], package, "The package does not compile.")
     tsc = package / "node_modules" / ".bin" / "tsc"
-    run([tsc, "--project", "examples"], package, "An example is not valid TypeScript.")
+    run([tsc, "--project", "examples"], package, "An example does not compile.")
     tests = sorted((package / "test").glob("*.test.js"))
     return package, [stack.TOOLS / "node", "--test", "--test-reporter=spec", *tests]
 
@@ -59,8 +59,8 @@ def typescript(scratch):
 def kotlin(_scratch):
     """Returns the folder and the command that compiles, lints and tests the module with Maven."""
     if not (shutil.which("mvn") and shutil.which("javac")):
-        stack.not_checked("there is no JDK or no Maven")
-    # Since every version is pinned, Maven asks no registry once all is in this folder.
+        stack.not_checked("no JDK or no Maven")
+    # Every version is pinned, so Maven needs no registry once this folder has all packages.
     repository = stack.ROOT / "target" / "maven"
     maven = ["mvn", "--batch-mode", "--no-transfer-progress", f"-Dmaven.repo.local={repository}"]
     return CLIENTS / "kotlin", [*maven, "verify"]
@@ -69,18 +69,18 @@ def kotlin(_scratch):
 def swift(scratch):
     """Returns the folder and the command that compiles and tests the package with SwiftPM."""
     if not shutil.which("swift"):
-        stack.not_checked("there is no Swift")
+        stack.not_checked("no Swift")
     return CLIENTS / "swift", ["swift", "test", "--scratch-path", scratch / "swift"]
 
 
 def run(command, folder, failure):
-    """Runs a command, and exits with this message if it fails."""
+    """Runs a command; exits with this message if it fails."""
     if subprocess.run(command, cwd=folder).returncode != 0:
         sys.exit(failure)
 
 
 def main():
-    """Builds the client that is named, then runs its tests; returns their exit status."""
+    """Builds the client of this language and runs its tests; returns their exit status."""
     language = {"typescript": typescript, "kotlin": kotlin, "swift": swift}[sys.argv[1]]
     scratch = stack.scratch("clients")
     folder, tests = language(scratch)

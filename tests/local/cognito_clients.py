@@ -1,7 +1,7 @@
-"""Points Cognito's own clients at the function, and looks at what they report to their user.
+"""Points Cognito's own clients at the function, and checks what they report to their user.
 
-A front passes ChangePassword on to the function and all other operations to the fake Cognito, and counts
-what each client sends. Another proxy counts what the function sends to Cognito.
+A front forwards ChangePassword to the function and all other operations to the fake Cognito, and counts
+each client's requests. Another proxy counts the function's requests to Cognito.
 """
 
 import concurrent.futures
@@ -33,25 +33,25 @@ CHANGE = "AWSCognitoIdentityProviderService.ChangePassword"
 
 
 class Reported(NamedTuple):
-    """What a client reports to its user: an exception's name and message, or none of both."""
+    """What a client reports to its user: an exception's name and message; both None for success."""
 
     name: str | None
     message: str | None
 
 
 class Case(NamedTuple):
-    """A request for a change, and what has to come of it."""
+    """A change, and its expected result."""
 
     title: str
-    name: str | None  # Of the exception.
-    message: str  # A regular expression that a part of the message matches.
-    calls: int  # Of ChangePassword, by the function.
-    password: str  # The one in force afterwards.
+    name: str | None  # The exception's name.
+    message: str  # A regular expression to search for in the message.
+    calls: int  # The function's calls of ChangePassword.
+    password: str  # The password in force afterwards.
     previous: str = dev.PASSWORD
     proposed: str = dev.NEW_PASSWORD
     token: str = "access"
     faults: tuple = ()
-    is_repeated: bool = False  # By the clients that repeat what the user has to wait for.
+    is_repeated: bool = False  # Whether some clients retry this error: see CLIENTS.
 
 
 OLD, NEW = dev.PASSWORD, dev.NEW_PASSWORD
@@ -65,7 +65,7 @@ CASES = [
         proposed="Password-2026",
     ),
     Case(
-        "several rules at once",
+        "a password that breaks several rules",
         "InvalidPasswordException",
         r"\. \(too_short, missing_uppercase, missing_digit, missing_symbol, .*personal_word\)$",
         0,
@@ -99,9 +99,9 @@ CASES = [
         NEW,
         faults=("drop-after", "drop-before"),
     ),
-    # The last one, since the function keeps it in mind.
+    # Must be last, because the function remembers this limit.
     Case(
-        "the limit of tries",
+        "the attempt limit",
         "LimitExceededException",
         "^Attempt limit exceeded, please try after some time[.]$",
         1,
@@ -113,7 +113,7 @@ CASES = [
 
 
 class Proxy(http.server.ThreadingHTTPServer):
-    """Passes each request on to the URL that `upstream` returns for its operation, and counts them."""
+    """Forwards each request to the URL that `upstream` returns for its operation, and records it."""
 
     daemon_threads = True
 
@@ -140,7 +140,7 @@ class Forward(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def forward(self):
-        """Passes a request on; a connection that ends without an answer ends here too."""
+        """Forwards a request; closes the client's connection if there is no answer."""
         operation = self.headers.get("X-Amz-Target")
         self.server.operations.append(operation)
         upstream = urllib.parse.urlsplit(self.server.upstream(operation))
@@ -170,13 +170,13 @@ class Forward(http.server.BaseHTTPRequestHandler):
 
 
 def environment(**others):
-    """The environment of a client; `stack` has removed the variables of AWS."""
+    """Returns the environment for a client; `stack` has removed AWS's variables."""
     nothing = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     return os.environ | nothing | {"AWS_EC2_METADATA_DISABLED": "true"} | others
 
 
 def cli(endpoint, token, case):
-    """The AWS CLI."""
+    """Changes the password with the AWS CLI."""
     command = [stack.TOOLS / "aws", "cognito-idp", "change-password", "--region", REGION]
     command += ["--endpoint-url", endpoint, "--access-token", token]
     command += ["--previous-password", case.previous, "--proposed-password", case.proposed]
@@ -189,8 +189,8 @@ def cli(endpoint, token, case):
 
 
 def python(endpoint, token, case):
-    """boto3 in the retry mode that AWS recommends, which repeats more than the default one."""
-    # A session of its own, since the default one is not for several threads.
+    """Changes the password with boto3 in its `standard` retry mode, which retries more than the default."""
+    # The default session is not thread-safe.
     client = boto3.Session(region_name=REGION).client(
         "cognito-idp", endpoint_url=endpoint, config=Config(retries={"mode": "standard"})
     )
@@ -203,7 +203,7 @@ def python(endpoint, token, case):
 
 
 def javascript(client):
-    """One of the clients for JavaScript; see client.mjs."""
+    """Returns a function that changes the password with a JavaScript client; see client.mjs."""
 
     def run(endpoint, token, case):
         settings = {"CLIENT": client, "FRONT": endpoint, "TOKEN": token, "REGION": REGION}
@@ -218,7 +218,7 @@ def javascript(client):
     return run
 
 
-# Each client, and how often it sends what the user has to wait for.
+# Each client, and how often it sends a request that gets LimitExceededException.
 CLIENTS = {
     "AWS CLI": (cli, 1),
     "boto3": (python, 3),
@@ -228,7 +228,7 @@ CLIENTS = {
 
 
 def install():
-    """Installs the clients for JavaScript into the scratch folder, unless the lock file's are there."""
+    """Installs the JavaScript clients into the scratch folder, unless the locked versions are there."""
     lock = (HERE / "package-lock.json").read_text()
     marker = SCRATCH / "installed"
     for name in ("package.json", "package-lock.json", "client.mjs"):
@@ -237,18 +237,18 @@ def install():
         return
     npm = [stack.TOOLS / "npm", "ci", "--silent", "--no-audit", "--no-fund"]
     if subprocess.run(npm, cwd=SCRATCH).returncode != 0:
-        sys.exit("The clients for JavaScript cannot be installed.")
+        sys.exit("The JavaScript clients could not be installed.")
     marker.write_text(lock)
 
 
 def sign_in(cognito, password):
-    """The demo user's tokens; none if Cognito refuses."""
+    """Returns the demo user's tokens; None if Cognito rejects the password."""
     answer = dev.sign_in(cognito, password).send()
     return json.loads(answer.body)["AuthenticationResult"] if answer.status == 200 else None
 
 
 def token(cognito, kind):
-    """A token of this kind."""
+    """Returns a token of this kind."""
     tokens, others = sign_in(cognito, OLD), sign_in(cognito, OLD)
     access, other = tokens["AccessToken"], others["AccessToken"]
     forged = access.rpartition(".")[0] + "." + other.rpartition(".")[2]
@@ -256,7 +256,7 @@ def token(cognito, kind):
 
 
 def try_case(run, attempts, case, cognito, front, way):
-    """Has a client make a change; returns what it reports, and what is wrong with that."""
+    """Runs a case with a client; returns the client's report, and a failure message or None."""
     stack.http("POST", f"{cognito}/_fake/reset")
     sent = token(cognito, case.token)
     for fault in case.faults:
@@ -282,7 +282,7 @@ def try_case(run, attempts, case, cognito, front, way):
 
 
 def try_client(name, ports, log):
-    """Has a client make each change, at a function of its own; returns what to print and what is wrong."""
+    """Runs each case with a client and its own function; returns the lines to print and the failures."""
     run, attempts = CLIENTS[name]
     function, cognito = (f"http://{stack.HOST}:{port}" for port in ports)
     settings = dict(dev.WIRE_PROTOCOL)
@@ -302,11 +302,11 @@ def try_client(name, ports, log):
 
 
 def main():
-    """Has each client make each change; returns an error message if any goes wrong."""
+    """Runs each case with each client; returns an error message if any fails."""
     if not (stack.TOOLS / "node").exists():
         stack.not_checked("no Node.js")
     stack.build()
-    # npm starts the node that it finds on the PATH.
+    # npm runs the node on the PATH.
     os.environ["PATH"] = f"{stack.TOOLS}{os.pathsep}{os.environ['PATH']}"
     install()
     os.environ.update(environment())

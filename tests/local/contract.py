@@ -1,4 +1,4 @@
-"""Runs Schemathesis against the function, which must keep to openapi.yaml."""
+"""Tests with Schemathesis that the function conforms to openapi.yaml."""
 
 import os
 
@@ -12,15 +12,15 @@ def main():
     """Runs the function, a fake Cognito, and Schemathesis with the demo user's token."""
     stack.build()
     folder = stack.scratch("schemathesis")
-    os.chdir(folder)  # Schemathesis leaves files in the current folder.
-    # Without a page there would be nothing at the well-known URL.
+    os.chdir(folder)  # Schemathesis writes files to the current folder.
+    # Without a page, the well-known URL returns 404.
     page = {"CHANGE_PASSWORD_URL": "https://app.example.com/password"}
     ports = stack.free_port(), stack.free_port()
     with stack.log(folder) as log, dev.both(*ports, output=log, **page) as (url, cognito, _):
         token = dev.access_token(dev.sign_in(cognito))
         config = stack.ROOT / "tests" / "local" / "schemathesis.toml"
         command = ["--config-file", config, "run", stack.ROOT / "openapi.yaml", "--url", url]
-        # This exits with the status of its result.
+        # This exits with Schemathesis' status.
         schemathesis([*map(str, command), "-H", f"Authorization: Bearer {token}"])
 
 

@@ -1,7 +1,7 @@
-"""Tests the function with software that others wrote: moto for Cognito, cargo-lambda for Lambda.
+"""Tests the function with third-party emulators: moto for Cognito, cargo-lambda for Lambda.
 
 moto's errors differ from Cognito's (a wrong previous password has no error of its own), so these
-tests assert statuses and which password signs in. tests/function asserts codes.
+tests assert the status and which password signs in. tests/function asserts the codes.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ from botocore.exceptions import ClientError
 import dev
 import stack
 
-# moto looks here for the pool of an unsigned GlobalSignOut, whatever its region.
+# For an unsigned GlobalSignOut, moto looks for the pool in this region only.
 REGION = "us-east-1"
 SCRATCH = stack.scratch("e2e")
 FUNCTION_LOG = "function.log"
 
 
 class World:
-    """A pool in moto, the function that uses it, and every secret that passed between them."""
+    """A pool in moto, the function that uses it, and every secret that the tests have used."""
 
     def __init__(self, cognito_url, log):
         self.cognito_url, self.log = cognito_url, log
@@ -68,16 +68,16 @@ class World:
         self.url = before
 
     def password(self):
-        """A new password that meets the policy."""
+        """Returns a new password that satisfies the policy."""
         return self.secret("Aa1!" + secrets.token_urlsafe(12))
 
     def secret(self, value):
-        """Returns the value, which must not appear in the log."""
+        """Returns the value, and records that it must not appear in the log."""
         self.secrets.add(value)
         return value
 
     def add_user(self, password):
-        """A new user's name."""
+        """Creates a user with this password and returns the user's name."""
         name = f"user-{secrets.token_hex(4)}"
         self.cognito.admin_create_user(UserPoolId=self.pool, Username=name)
         self.cognito.admin_set_user_password(
@@ -86,15 +86,15 @@ class World:
         return name
 
     def sign_in(self, name, password):
-        """The user's tokens."""
+        """Signs the user in and returns the tokens."""
         return self.authenticate("USER_PASSWORD_AUTH", USERNAME=name, PASSWORD=password)
 
     def refresh(self, token):
-        """New tokens for the session of this refresh token."""
+        """Returns new tokens for the session of this refresh token."""
         return self.authenticate("REFRESH_TOKEN_AUTH", REFRESH_TOKEN=token)
 
     def authenticate(self, flow, **parameters):
-        """The tokens that Cognito returns for these parameters."""
+        """Returns Cognito's tokens for these parameters."""
         tokens = self.cognito.initiate_auth(
             ClientId=self.client, AuthFlow=flow, AuthParameters=parameters
         )["AuthenticationResult"]
@@ -104,7 +104,7 @@ class World:
         return tokens
 
     def change(self, token, previous, proposed, **more):
-        """Asks the function to change a password."""
+        """Sends a change to the function and returns the response."""
         body = {"previousPassword": previous, "proposedPassword": proposed, **more}
         headers = {"Content-Type": "application/json"}
         if token:
@@ -113,7 +113,7 @@ class World:
 
 
 class ChangePassword(unittest.TestCase):
-    """What clients rely on, with the function under `cargo lambda watch`."""
+    """The main paths, with the function under `cargo lambda watch`."""
 
     world: World
 
@@ -157,7 +157,7 @@ class ChangePassword(unittest.TestCase):
         self.assertEqual(answer.status, 422)
         self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
         violations = {violation["code"] for violation in json.loads(answer.body)["violations"]}
-        # Eight random letters can, very rarely, be a common password as well.
+        # Eight random letters may, very rarely, also be a common password.
         self.assertLessEqual(
             {"too_short", "missing_uppercase", "missing_digit", "missing_symbol"}, violations
         )
@@ -173,7 +173,7 @@ class ChangePassword(unittest.TestCase):
         self.assertEqual((answer.status, answer.headers["WWW-Authenticate"]), (401, "Bearer"))
         self.assert_signs_in(self.old, other=self.new)
 
-    def test_the_policy_is_not_sent_again_when_its_etag_matches(self):
+    def test_a_matching_etag_returns_304_without_the_policy(self):
         url = f"{self.world.url}/password-policy"
         first = stack.http("GET", url)
         self.assertEqual(first.status, 200)
@@ -182,8 +182,8 @@ class ChangePassword(unittest.TestCase):
         self.assertEqual((again.status, again.body), (304, b""))
 
 
-    def test_a_page_of_another_origin_may_send_a_change(self):
-        """The page of `make dev` depends on this; page.py tests it with the gateway."""
+    def test_cors_allows_a_page_of_another_origin_to_send_a_change(self):
+        """The page of `make dev` requires this; page.py tests the page with the gateway."""
         origin = "http://127.0.0.1:9229"
         headers = {
             "Origin": origin,
@@ -214,7 +214,7 @@ class Policies(unittest.TestCase):
 
     world: World
 
-    def test_the_main_path_works_with_each_profile(self):
+    def test_each_profile_allows_a_good_password_and_rejects_a_short_one(self):
         for profile in ("nist-800-63b-4", "asvs-5", "cognito-default"):
             policy = SCRATCH / f"{profile}.toml"
             policy.write_text(f'profile = "{profile}"\n')
@@ -228,7 +228,7 @@ class Policies(unittest.TestCase):
 
 
 class Log(unittest.TestCase):
-    """What the tests above left in the log."""
+    """The log after the tests above."""
 
     world: World
 

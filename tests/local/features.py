@@ -1,8 +1,8 @@
-"""Two promises about the features of dependencies, checked with `cargo tree`.
+"""Checks the features of dependencies with `cargo tree`.
 
-The AWS SDK and its dependencies have the same features whichever packages are tested, so that they are
-compiled once; a feature that some package lacks goes into `tests/workspace-hack`. And the function
-ships without those features.
+The AWS SDK and its dependencies must have the same features in every build, so that Cargo compiles them
+once; add a missing feature to `tests/workspace-hack`. The function must ship without the features that only
+tests need.
 """
 
 import re
@@ -11,7 +11,7 @@ import sys
 
 import stack
 
-# Features of shared crates that only tests and tools need.
+# Features of the function's dependencies that only tests and tools need.
 NOT_SHIPPED = {"hyper": {"server"}, "tokio": {"process", "signal", "test-util"}}
 FUNCTION = ("--package", "change-password")
 BUILT = ("--edges", "normal,no-proc-macro")
@@ -20,7 +20,7 @@ LINE = re.compile(r"(\S+ v\S+)(?: \([^)]*\))? \[(.*?)\]")
 
 
 def features(*arguments):
-    """Each crate of a dependency tree with its features."""
+    """Returns each crate of a dependency tree with its features."""
     command = ["cargo", "tree", "--locked", "--prefix", "none", "--format", "{p} [{f}]", *arguments]
     done = subprocess.run(command, cwd=stack.ROOT, stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
@@ -32,7 +32,7 @@ def features(*arguments):
 
 
 def differences():
-    """What a part of the workspace lacks of the features that the whole has, a line each."""
+    """Yields a line for each crate that a build compiles with fewer features than the whole workspace."""
     whole = features("--workspace", *TESTED)
     parts = {
         "cargo build --workspace": ("--workspace", *BUILT),
@@ -49,7 +49,7 @@ def differences():
 
 
 def shipped_in_excess():
-    """What the release build has that only tests and tools need, a line each."""
+    """Yields a line for each crate or feature of the release build that only tests and tools need."""
     shipped = features(*FUNCTION, *BUILT)
     for crate, found in shipped.items():
         name = crate.partition(" ")[0]
@@ -60,9 +60,9 @@ def shipped_in_excess():
 
 
 def main():
-    """Prints what breaks a promise, and returns 1 if anything does."""
+    """Prints the differences, and returns 1 if there are any."""
     found = [*differences(), *shipped_in_excess()]
-    print("\n".join(found) or "The SDK has one set of features, and the function ships no feature of tests.")
+    print("\n".join(found) or "The SDK has one set of features, and the function ships no test features.")
     return 1 if found else 0
 
 

@@ -1,19 +1,19 @@
-"""A server between a client and the function, which loses and replaces requests and answers.
+"""A proxy between a client and the function that drops and replaces requests and answers.
 
-It takes its orders over HTTP, so that a client's tests can be in any language:
+The tests control it over HTTP, so they can be in any language:
 
-`POST /_front/reset`   Cognito and this server start over
+`POST /_front/reset`   resets Cognito and this server
 `POST /_front/faults`  `{"cognito": [fault, …], "front": [fault, …]}`, see below
 `GET /_front/seen`     `{"statuses": [204], "requests": ["POST /change-password"]}` since the reset
 
-A fault of `cognito` is the body of the fake Cognito's `/_fake/faults`, for which a string stands as
-the `fault` of `ChangePassword`. A fault of `front` applies to one request, in this order:
+A `cognito` fault is a body for the fake Cognito's `/_fake/faults`; a string is short for a body with
+this `fault` of `ChangePassword`. Each `front` fault applies to one request, in this order:
 
-"pass"                                        nothing
-"refuse"                                      the connection closes; the function gets nothing
-"lose"                                        the connection closes after the function has answered
-{"status": 429, "headers": {…}, "body": …}    this answer; the function gets nothing
-{"method": …, "path": …, "headers": {…}, "body": …}   the request with these instead of its own
+"pass"                                        forwards the request
+"refuse"                                      closes the connection; the function gets no request
+"lose"                                        closes the connection after the function has answered
+{"status": 429, "headers": {…}, "body": …}    sends this answer; the function gets no request
+{"method": …, "path": …, "headers": {…}, "body": …}   forwards the request with these replaced
 """
 
 import contextlib
@@ -26,12 +26,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import stack
 
-# What belongs to one connection, and is not forwarded.
+# Headers of a single connection, which are not forwarded.
 HOP = {"connection", "content-length", "date", "host", "server", "transfer-encoding", "accept-encoding"}
 
 
 class Front(ThreadingHTTPServer):
-    """The server and what it has been told."""
+    """The server, its pending faults, and the requests and statuses that it has seen."""
 
     daemon_threads = True
 
@@ -43,12 +43,12 @@ class Front(ThreadingHTTPServer):
         self.start_over()
 
     def start_over(self):
-        """Forgets everything."""
+        """Clears the faults, the statuses and the requests."""
         with self.lock:
             self.faults, self.statuses, self.requests = [], [], []
 
     def handle_error(self, request, client_address):
-        """Says nothing when a client closes its connection."""
+        """Prints nothing when a client closes its connection."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -89,7 +89,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(answer.status, names, content)
 
     def obey(self, front, order, body):
-        """Carries out an order."""
+        """Handles a control request."""
         if order == "reset":
             front.start_over()
             stack.http("POST", f"{front.cognito}/_fake/reset")
@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer(200, {"Content-Type": "application/json"}, seen, noted=False)
 
     def answer(self, status, headers, content, noted=True):
-        """Sends an answer, and notes its status unless it is this server's own."""
+        """Sends an answer, and records its status unless it answers a control request."""
         content = content.encode() if isinstance(content, str) else content
         if noted:
             with self.server.lock:

@@ -1,10 +1,10 @@
-"""Writes the Postman collection of openapi.yaml, and runs it against the function.
+"""Generates the Postman collection from openapi.yaml, and runs it against the function.
 
     openapi.py [--check]
 
-The collection has a request for each example of a request, in the order of openapi.yaml, so that each
-change begins with the password that the one before has set. Newman runs it; each answer must have a
-documented status. `--check` fails if the committed collection is not the one that this writes.
+The collection has a request for each request example of openapi.yaml, in the same order, so that each
+change starts from the password that the previous one set. Newman runs the collection; each answer must have
+a documented status. `--check` fails if the committed collection is out of date.
 """
 
 import json
@@ -23,7 +23,7 @@ METHODS = ("get", "head", "post")
 
 
 def item(path, method, operation, example=None):
-    """One request of the collection, with a test of its status."""
+    """Returns a request of the collection, with a test of the answer's status."""
     statuses = ", ".join(sorted(status for status in operation["responses"]))
     request = {"method": method.upper(), "url": "{{baseUrl}}" + path}
     request["description"] = operation.get("description", "").strip()
@@ -49,7 +49,7 @@ def item(path, method, operation, example=None):
 
 
 def collection(document):
-    """The collection, as Postman's format 2.1 has it."""
+    """Returns the collection in Postman's format 2.1."""
     items = []
     for path, operations in document["paths"].items():
         for method in METHODS:
@@ -73,9 +73,9 @@ def collection(document):
 
 
 def check(text):
-    """Runs the collection, and checks that the two changes at its beginning were made."""
+    """Runs the collection, and checks that its first two changes succeed."""
     if not COLLECTION.exists() or COLLECTION.read_text() != text:
-        sys.exit("openapi.yaml has other examples than its collection: run make collection.")
+        sys.exit("The Postman collection is out of date: run `make collection`.")
     stack.build()
     scratch = stack.scratch("openapi")
     report = scratch / "newman.json"
@@ -87,11 +87,11 @@ def check(text):
         command += ["--reporter-json-export", report, "--bail"]
         command += ["--env-var", f"baseUrl={url}", "--env-var", f"accessToken={token}"]
         if subprocess.run(command).returncode != 0:
-            return "The collection does not run."
+            return "The collection failed."
     runs = json.loads(report.read_text())["run"]["executions"]
     changes = [run["response"]["code"] for run in runs if "/change-password:" in run["item"]["name"]]
     if changes[:2] != [204, 200]:
-        return f"The changes of the collection return {changes}."
+        return f"The collection's changes returned {changes}; the first two must be 204 and 200."
     return 0
 
 

@@ -14,7 +14,7 @@ complain() {
   failed=1
 }
 
-# Whether version $1, such as 1.95.0, is at least version $2, such as 1.95.
+# Succeeds if version $1, such as 1.95.0, is at least version $2, such as 1.95.
 at_least() {
   awk -v have="$1" -v need="$2" 'BEGIN {
     split(have, h, "."); split(need, n, ".")

@@ -1,4 +1,4 @@
-"""What the local checks share: building and running programs, HTTP to them, and exit statuses."""
+"""Shared by the local checks: building and running programs, HTTP requests, and exit statuses."""
 
 import contextlib
 import os
@@ -18,10 +18,10 @@ HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.prefix) / "bin"
 DEBUG = ROOT / "target" / "debug"
-# Gives the function's dependencies the features that they have in the tests, so that what the tests
-# have compiled is used: see tests/workspace-hack.
+# Gives the function's dependencies the same features as in the tests, so that Cargo compiles them once:
+# see tests/workspace-hack.
 FEATURE = "workspace-hack"
-# The policy that the Cognito console proposes for a new pool.
+# The policy that the Cognito console suggests for a new pool.
 POOL_POLICY = {
     "MinimumLength": 8,
     "RequireLowercase": True,
@@ -29,7 +29,7 @@ POOL_POLICY = {
     "RequireNumbers": True,
     "RequireSymbols": True,
 }
-# The exit status of a check that this machine cannot run, by the convention of Automake.
+# The exit status of a check that this machine cannot run, as in Automake.
 NOT_CHECKED = 77
 
 
@@ -39,7 +39,7 @@ def bypass_proxy(host):
     os.environ["no_proxy"] = f"{direct},{host}" if direct else host
 
 
-# A profile, region or endpoint of this shell could lead to a real account.
+# A profile, region or endpoint from this shell could point to a real account.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 bypass_proxy(HOST)
@@ -77,14 +77,14 @@ def test(*cases):
 
 
 def scratch(check):
-    """The folder for what a check leaves behind."""
+    """Returns the folder for a check's files, and creates it if necessary."""
     folder = ROOT / "target" / check
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def log(folder, name="programs.log"):
-    """A file for the output of the programs that a check starts."""
+    """Opens a file for the output of the programs that a check starts."""
     print(f"The output of the programs goes to {folder / name}.", flush=True)
     return open(folder / name, "w")
 
@@ -92,7 +92,7 @@ def log(folder, name="programs.log"):
 def cargo(*arguments):
     """Runs cargo in the foreground, so that its errors show and no time limit applies."""
     if subprocess.run(["cargo", *arguments], cwd=ROOT).returncode != 0:
-        sys.exit("It does not compile.")
+        sys.exit("Compilation failed.")
 
 
 def build():
@@ -101,7 +101,7 @@ def build():
 
 
 def build_watched():
-    """Compiles what `make dev` runs: the function, as `watch` does, and the fake Cognito."""
+    """Compiles the programs that `make dev` runs: the function, as in `watch`, and the fake Cognito."""
     packages = ("--package", "change-password", "--package", "fake-cognito")
     cargo("build", *packages, "--features", f"change-password/{FEATURE}", "--bins", "--locked")
 
@@ -116,14 +116,14 @@ def running(*argv, output=None, **settings):
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
-        # Keeps Ctrl-C from the programs, so that they end in the order in which we stop them.
+        # Ctrl-C does not reach the programs, so they end in the order in which this script stops them.
         start_new_session=True,
     )
     try:
         yield process
     finally:
-        # SIGTERM first: `cargo lambda watch` runs the function in a session of its own, and ends it
-        # only if it can clean up.
+        # SIGTERM first: `cargo lambda watch` runs the function in a separate session, and stops it only
+        # if it can clean up.
         for number in (signal.SIGTERM, signal.SIGKILL):
             if process.poll() is None:
                 os.killpg(process.pid, number)
@@ -147,14 +147,14 @@ def watch(port, host=HOST, reload=False, **options):
 
 
 def free_port():
-    """A port that no program listens on."""
+    """Returns a port that no program listens on."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]
 
 
 class Answer(NamedTuple):
-    """An HTTP answer of any status."""
+    """An HTTP response of any status."""
 
     status: int
     headers: Message
@@ -174,8 +174,8 @@ def http(method, url, headers=None, body=None):
 
 
 def wait_for(url, process):
-    """Waits until a program that was just started answers 200 at this URL."""
-    deadline = time.monotonic() + 300  # Only a program that hangs takes so long.
+    """Waits until a newly started program returns 200 at this URL."""
+    deadline = time.monotonic() + 300  # Only a program that hangs takes this long.
     while process.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError):
             if http("GET", url).status == 200:

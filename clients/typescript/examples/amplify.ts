@@ -6,8 +6,8 @@ import type { Session } from "change-password-client";
 /**
  * A session for an app with Amplify JS 6, in a browser or React Native.
  *
- * Amplify refuses to sign in while a user is signed in, and signing out first would lose the session if
- * the password proved wrong. So this signs in with an empty store, and keeps the result only on success.
+ * Amplify rejects a sign-in while a user is signed in, and signing out first would lose the session if
+ * the password is wrong. So this signs in with an empty store, and keeps the result only on success.
  */
 export const amplifySession: Session = {
   async accessToken(renew) {

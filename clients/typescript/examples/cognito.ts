@@ -8,8 +8,8 @@ interface Tokens {
 /**
  * A session for an app that calls Cognito itself, without Amplify.
  *
- * The app client must allow `ALLOW_USER_PASSWORD_AUTH`. Keep the refresh token where your platform
- * keeps secrets; this keeps both in memory.
+ * The app client must allow `ALLOW_USER_PASSWORD_AUTH`. This example keeps the tokens in memory; keep
+ * the refresh token in your platform's secure storage.
  */
 export class CognitoSession implements Session {
   /** `endpoint` is `https://cognito-idp.<region>.amazonaws.com`. */
@@ -38,7 +38,7 @@ export class CognitoSession implements Session {
       this.keep(answer);
       return "signedIn";
     }
-    // Other refusals, "Password attempts exceeded" among them, do not tell whether it is correct.
+    // Other errors, such as "Password attempts exceeded", do not reveal whether it is correct.
     if (answer["message"] === "Incorrect username or password.") return "incorrect";
     throw new Error(`Cognito: ${status}`);
   }

@@ -1,16 +1,16 @@
 import { list, object, rules, text } from "./policy.js";
 import type { Check, Json, Policy, Rule } from "./policy.js";
 
-/** What is asked for; leave `previousPassword` out for a user who has no password yet. */
+/** A requested change; omit `previousPassword` for a user who has no password yet. */
 export interface Change {
   readonly previousPassword?: string | undefined;
   readonly proposedPassword: string;
   readonly signOutEverywhere?: boolean;
 }
 
-/** What became of a change: one case for each thing that a screen does. */
+/** The outcome of a change: one case for each reaction of the app. */
 export type Outcome =
-  /** `signedIn` is false if this device's session ended and the user has to sign in. */
+  /** `signedIn` is false if this device's session has ended and the user must sign in again. */
   | { kind: "changed"; signedOutEverywhere: boolean; signedIn: boolean }
   | { kind: "previousPasswordIncorrect" }
   | { kind: "policyViolated"; violations: readonly Rule[] }
@@ -22,64 +22,64 @@ export type Outcome =
   | { kind: "notAllowed" }
   /** The user signs in through another identity provider and has no password here. */
   | { kind: "managedElsewhere" }
-  /** Cognito, or a new token, could not be had. Nothing was changed. */
+  /** Cognito was unavailable, or the session could not provide a token. Nothing was changed. */
   | { kind: "tryLater" }
-  /** The answer was lost, and the new password does not sign in: the change was not made. */
+  /** The answer was lost, but the new password does not sign in, so the change was not made. */
   | { kind: "notChanged" }
-  /** The answer was lost, and signing in did not settle it either. */
+  /** The answer was lost, and signing in did not settle whether the change was made. */
   | { kind: "unknown" }
-  /** `requestId` leads to the line in the function's log. */
+  /** `requestId` identifies the line in the function's log. */
   | { kind: "failed"; requestId: string | undefined };
 
 /**
- * What came of signing in: the session is new; Cognito accepted the password and requires another
- * step, such as a code; or Cognito said that the password is incorrect.
+ * The result of signing in: a new session; an accepted password that requires another step, such as a
+ * code; or an incorrect password.
  */
 export type SignIn = "signedIn" | "stepRequired" | "incorrect";
 
 /** The app's session with Cognito. */
 export interface Session {
-  /** The access token; a newly issued one if `renew`; null if the session has ended. */
+  /** Returns the access token, newly issued if `renew`; null if the session has ended. */
   accessToken(renew: boolean): Promise<string | null>;
   /**
    * Signs the same user in with this password.
    *
-   * The client calls it once, when this device's session ended with all others, or when the answer to
-   * a change was lost. A session that there is must survive everything but `signedIn`. Reject if the
-   * result is none of `SignIn`, for example when Cognito cannot be reached. Do not keep the password.
+   * The client calls it once: after signing out everywhere, which ends this device's session too, or
+   * when the answer to a change was lost. Replace the existing session only on `signedIn`. Reject for
+   * any other failure, for example when Cognito cannot be reached. Do not keep the password.
    */
   signIn(password: string): Promise<SignIn>;
 }
 
 export interface Options {
-  /** The language of messages, as a BCP 47 tag such as `de`. Without it, browsers send the user's. */
+  /** The language of messages, as a BCP 47 tag such as `de`. By default, browsers send the user's. */
   readonly language?: string;
 }
 
-/** The HTTP answer, and its body if that is a JSON object. */
+/** An HTTP answer; its body is empty unless it is a JSON object. */
 interface Answer {
   readonly status: number;
   readonly etag: string | null;
   readonly body: Json;
 }
 
-/** How often a change is sent that did not reach Cognito. */
+/** The maximum number of times that the client sends a change that did not reach Cognito. */
 const SENDS = 3;
-/** A little more than the 30 s for which API Gateway waits. */
+/** API Gateway waits 30 s; the client waits a little longer. */
 const TIMEOUT_SECONDS = 35;
-/** How long to wait where the answer does not say. */
+/** The pause before a retry when the answer has no `retryAfterSeconds`. */
 const PAUSE_SECONDS = 2;
-/** How long the user has to stop typing before a password is checked. */
+/** The client checks a password when the user has not typed for this long. */
 const TYPING_SECONDS = 0.3;
 
-/** What the client does about an answer: an outcome's kind, unless it goes on. */
+/** What the client does about an answer: it returns an outcome of this kind, or takes another step. */
 type Action =
   | Exclude<Outcome["kind"], "changed" | "tryLater" | "notChanged" | "unknown">
   | "renewToken"
   | "sendAgain"
   | "settle";
 
-/** What the client does about each code; `docs/clients.md` of the service has it as a table. */
+/** What the client does about each code; the service documents it in `docs/clients.md`. */
 const ACTIONS: ReadonlyMap<string, Action> = new Map([
   ["malformed_request", "failed"],
   ["missing_token", "renewToken"],
@@ -121,7 +121,7 @@ export class PasswordClient {
     this.query = options.language ? `?lang=${encodeURIComponent(options.language)}` : "";
   }
 
-  /** The rules for a new password. Call it each time that the form opens; rejects if it fails. */
+  /** Returns the rules for a new password. Call it each time the form opens. Rejects on failure. */
   async policy(): Promise<Policy> {
     const kept = this.kept;
     const headers: Record<string, string> = kept ? { "If-None-Match": kept.etag } : {};
@@ -142,9 +142,9 @@ export class PasswordClient {
   /**
    * Checks a password on the server, for the checklist and the strength bar. Changes nothing.
    *
-   * Call it at each keystroke: it waits until the user has stopped typing, and each call cancels the
-   * one before. Resolves to undefined if it was cancelled or the check could not be made; what
-   * `policy` knows still holds then. Never rejects.
+   * Call it at each keystroke: it waits until the user stops typing, and each call cancels the
+   * previous one. Resolves to undefined if it was cancelled or failed; then keep showing the checklist
+   * without a check. Never rejects.
    */
   async check(change: Change): Promise<Check | undefined> {
     this.cancelCheck();
@@ -177,10 +177,10 @@ export class PasswordClient {
   }
 
   /**
-   * Changes the password, and never rejects.
+   * Changes the password. Never rejects.
    *
-   * While a change runs, a second call joins it and gets its outcome, whatever the second call's
-   * arguments: a double tap sends one request.
+   * A call while a change is running joins it and returns its outcome, whatever the new call's
+   * arguments, so a double tap sends one request.
    */
   change(change: Change): Promise<Outcome> {
     this.cancelCheck();
@@ -241,24 +241,24 @@ export class PasswordClient {
     }
   }
 
-  /** Keeps this device signed in: signing out everywhere ended its session too. */
+  /** Signs this device in again if signing out everywhere ended its session. */
   private async changed(change: Change, signedOutEverywhere: boolean): Promise<Outcome> {
     if (!signedOutEverywhere) return { kind: "changed", signedOutEverywhere, signedIn: true };
     let signedIn = false;
     try {
       signedIn = (await this.session.signIn(change.proposedPassword)) === "signedIn";
     } catch {
-      // The password is changed all the same, and the user signs in.
+      // The password has changed nevertheless; the user has to sign in.
     }
     return { kind: "changed", signedOutEverywhere, signedIn };
   }
 
-  /** Finds out what became of a change whose answer was lost. It must not be sent again. */
+  /** Finds out whether a change whose answer was lost was made. It must not be sent again. */
   private async settle(change: Change): Promise<Outcome> {
     try {
       const result = await this.session.signIn(change.proposedPassword);
       if (result === "incorrect") return { kind: "notChanged" };
-      // The other sessions, and with them the old one of this device, may have ended too.
+      // Signing out everywhere may have ended this device's old session too.
       const signedIn = result === "signedIn" || change.signOutEverywhere !== true;
       return { kind: "changed", signedOutEverywhere: false, signedIn };
     } catch {
@@ -313,12 +313,12 @@ function request(token: string, json: string): RequestInit {
     method: "POST",
     headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
     body: json,
-    // A followed redirection could send the passwords to another server. The service sends none.
+    // Following a redirection could send the passwords to another server. The service never redirects.
     redirect: "error",
   };
 }
 
-/** What a status means that comes without a code, from API Gateway, or with a newer code. */
+/** The action for a status with an unknown code or without one, as API Gateway sends it. */
 function actionOf(status: number, hasCode: boolean): Action {
   if (status >= 500 || status < 400) return "settle";
   if (status === 401) return "renewToken";
@@ -327,7 +327,7 @@ function actionOf(status: number, hasCode: boolean): Action {
   return "failed";
 }
 
-/** The body; nothing if it is empty, cut or something else, since the status stands all the same. */
+/** The body; empty if it is not a complete JSON object, because the status alone is enough. */
 async function json(response: Response): Promise<Json> {
   try {
     return object(await response.json());

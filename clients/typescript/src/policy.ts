@@ -1,4 +1,4 @@
-/** What a rule's numbers and names are; a newer service may add members. */
+/** A rule's parameters; a newer service may add members. */
 export interface RuleParams {
   readonly minLength?: number;
   readonly maxLength?: number;
@@ -9,11 +9,11 @@ export interface RuleParams {
   readonly [name: string]: unknown;
 }
 
-/** A rule for new passwords, or a rule that one breaks. */
+/** A rule for new passwords, or a violation of one. */
 export interface Rule {
-  /** Stable, for messages of your own. A newer service may have codes that this version does not know. */
+  /** Stable, so an app can map it to its own message. A newer service may send unknown codes. */
   readonly code: string;
-  /** An instruction to the user, in the language of the client. */
+  /** An instruction to the user, in the client's language. */
   readonly message: string;
   readonly params: RuleParams;
   /** Whether `keeps` can check it; false for a violation. */
@@ -22,7 +22,7 @@ export interface Rule {
 
 /** The answer to `GET /password-policy`. */
 export interface Policy {
-  /** The characters that count as symbols, as does a space within the password. */
+  /** The characters that count as symbols. A space within the password also counts. */
   readonly symbols: string;
   /** The rules in Apple's `passwordRules` language. */
   readonly passwordRules: string;
@@ -31,10 +31,10 @@ export interface Policy {
 
 /** The answer to `POST /check-password`. */
 export interface Check {
-  /** The rules for this user and the groups that the user is in. */
+  /** The rules for this user and the user's groups. */
   readonly rules: readonly Rule[];
   readonly violations: readonly Rule[];
-  /** The codes of the rules that are checked only when the change is sent. */
+  /** The codes of the rules that only a change checks. */
   readonly notChecked: readonly string[];
   /** The base-10 logarithm of the guesses that the password withstands. */
   readonly guessesLog10: number | undefined;
@@ -43,15 +43,15 @@ export interface Check {
 /** A line of the checklist. */
 export interface ChecklistItem {
   readonly rule: Rule;
-  /** Undefined if the rule is checked only when the change is sent. */
+  /** Undefined if only a change checks the rule. */
   readonly kept: boolean | undefined;
 }
 
 /**
  * The checklist for a form.
  *
- * Draw it without `check` at each keystroke, and with the check when that resolves: the check knows
- * the user's own rules, and rules that are newer than this package. It must be for this password.
+ * Draw it without `check` at each keystroke, and with the check once that resolves: the check also
+ * covers the user's groups and rules newer than this package. It must be for this password.
  */
 export function checklist(
   policy: Policy,
@@ -70,7 +70,7 @@ export function checklist(
 /**
  * The strength bar for `Check.guessesLog10`, from 0 (too easy to guess) to 4 (very hard to guess).
  *
- * The limits, 10^3, 10^6, 10^8 and 10^10 guesses, are those of the zxcvbn estimator's score.
+ * The thresholds (10^3, 10^6, 10^8 and 10^10 guesses) are those of zxcvbn's score.
  */
 export function strength(guessesLog10: number): 0 | 1 | 2 | 3 | 4 {
   if (guessesLog10 < 3) return 0;
@@ -79,15 +79,15 @@ export function strength(guessesLog10: number): 0 | 1 | 2 | 3 | 4 {
   return guessesLog10 < 10 ? 3 : 4;
 }
 
-/** Unicode's `White_Space`: `\s` has U+FEFF too and lacks U+0085, and older Hermes has no `\p`. */
+/** Unicode's `White_Space`: `\s` includes U+FEFF but not U+0085, and older Hermes lacks `\p`. */
 const WHITE_SPACE = "[\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 const OUTER_SPACE = new RegExp(`^${WHITE_SPACE}+|${WHITE_SPACE}+$`, "g");
 
 /**
- * Whether a password keeps a rule; undefined if that is checked when the change is sent.
+ * Whether a password keeps a rule; undefined if the client cannot tell.
  *
- * Lengths and counts are in code points of Normalization Form C, as the function counts them:
- * spreading a string gives code points, and its `length` does not.
+ * Lengths and counts are in code points of Normalization Form C, as in the function. Spreading a
+ * string yields code points; its `length` counts UTF-16 units.
  */
 export function keeps(
   { code, params, clientCheckable }: Rule,
@@ -133,7 +133,7 @@ export function keeps(
       if (minDistance === undefined) return undefined;
       return previous === undefined || edits([...previous], characters) >= minDistance;
     default:
-      return undefined; // A rule that is newer than this package.
+      return undefined; // A rule newer than this package.
   }
 }
 
@@ -146,7 +146,7 @@ function longestRun(characters: string[]): number {
   return longest;
 }
 
-/** Whether it is one block over and over, the last time perhaps cut short. */
+/** Whether the password repeats one block; the last repetition may be incomplete. */
 function isRepeatedBlock(characters: string[]): boolean {
   const lower = characters.slice(0, 256).flatMap((character) => [...character.toLowerCase()]);
   const periods = Array.from({ length: Math.floor(lower.length / 2) }, (_, at) => at + 1);
@@ -166,7 +166,7 @@ function edits(a: string[], b: string[]): number {
   return row[b.length]!;
 }
 
-/** A JSON object's members; none for anything else. */
+/** A JSON object's members; empty for any other value. */
 export type Json = Readonly<Record<string, unknown>>;
 
 export function object(value: unknown): Json {
@@ -181,7 +181,7 @@ export function list(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
-/** Reads rules leniently, so that no newer member or form can break an older app. */
+/** Reads rules leniently, so that a newer service cannot break an older app. */
 export function rules(value: unknown): Rule[] {
   return list(value).flatMap((entry) => {
     const { code, message, params, clientCheckable } = object(entry);
@@ -191,7 +191,7 @@ export function rules(value: unknown): Rule[] {
   });
 }
 
-/** Takes the parameters that `keeps` reads out, unless they are numbers. */
+/** Removes the parameters that `keeps` reads if they are not numbers. */
 function numbers(params: Json): RuleParams {
   const known = ["minLength", "maxLength", "minCount", "minClasses", "maxRun", "minDistance"];
   const usable = ([name, value]: [string, unknown]) =>

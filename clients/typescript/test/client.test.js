@@ -1,5 +1,5 @@
-// Tests the package against the function and the fake Cognito, by the scenarios that all clients share;
-// `make clients` starts what they need. See tests/local/front.py.
+// Tests the package against the function and the fake Cognito, with the scenarios that all clients
+// share; `make clients` starts the servers. See tests/local/front.py.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -9,7 +9,7 @@ import { PasswordClient, checklist, keeps, strength } from "change-password-clie
 
 import { CognitoSession } from "../examples/out/cognito.js";
 
-// React Native has neither.
+// React Native has neither of these.
 AbortSignal.timeout = AbortSignal.any = undefined;
 
 const { FRONT, COGNITO, CLIENT_ID, USERNAME, PASSWORD: OLD, NEW_PASSWORD: NEW } = process.env;
@@ -24,7 +24,7 @@ async function front(order, body) {
 
 const newSession = () => new CognitoSession(COGNITO, CLIENT_ID, USERNAME);
 
-/** The client's pauses between requests, which the tests do not wait for. */
+/** The client's pauses between requests; the tests record them and do not wait. */
 let pauses;
 let session;
 let client;
@@ -45,7 +45,7 @@ beforeEach(async () => {
 
 const change = (more) => client.change({ previousPassword: OLD, proposedPassword: NEW, ...more });
 
-/** An outcome as the scenarios have it. */
+/** An outcome in the form that the scenarios use. */
 function summary({ kind, violations, ...rest }) {
   if (kind === "policyViolated") return { kind, codes: violations.map(({ code }) => code) };
   if (kind === "failed") return { kind, requestId: rest.requestId !== undefined };
@@ -80,14 +80,14 @@ test("after signing out everywhere, this device can change the password again", 
   assert.equal((await client.change(back)).kind, "changed");
 });
 
-test("a second change while one runs joins it", async () => {
+test("a second change joins the one that is running", async () => {
   const outcomes = await Promise.all([change(), change(), change({ proposedPassword: "other" })]);
   assert.deepEqual(outcomes, Array(3).fill({ kind: "changed", signedOutEverywhere: false, signedIn: true }));
   assert.deepEqual((await front("seen")).statuses, [204]);
   assert.equal((await change()).kind, "previousPasswordIncorrect");
 });
 
-test("a session that has ended or cannot give a token sends nothing", async () => {
+test("without a token from the session, a change sends no request", async () => {
   const ended = newClient({ accessToken: async () => null });
   assert.deepEqual(await ended.change({ proposedPassword: NEW }), { kind: "signInAgain" });
   const offline = newClient({ accessToken: async () => Promise.reject(new Error("offline")) });
@@ -95,7 +95,7 @@ test("a session that has ended or cannot give a token sends nothing", async () =
   assert.deepEqual((await front("seen")).requests, []);
 });
 
-test("a second step after signing in counts as an accepted password", async () => {
+test("a sign-in that requires another step proves the new password", async () => {
   const factors = { accessToken: (renew) => session.accessToken(renew), signIn: async () => "stepRequired" };
   const [previousPassword, proposedPassword] = [OLD, NEW];
   client = newClient(factors);
@@ -106,7 +106,7 @@ test("a second step after signing in counts as an accepted password", async () =
   assert.deepEqual(await client.change(everywhere), { ...changed, signedIn: false });
 });
 
-test("the language goes along with each request", async () => {
+test("each request has the language", async () => {
   client = newClient(session, { language: "pt-BR" });
   await client.policy();
   await client.check({ proposedPassword: NEW });
@@ -116,7 +116,7 @@ test("the language goes along with each request", async () => {
   assert.deepEqual(requests, paths.map((path) => `${path}?lang=pt-BR`));
 });
 
-test("the policy is not sent again when its ETag matches", async () => {
+test("a matching ETag returns 304 and the kept policy", async () => {
   const first = await client.policy();
   assert.ok(first.rules.length > 5 && first.symbols.includes("!"));
   assert.match(first.passwordRules, /^minlength: 12;/);
@@ -124,12 +124,12 @@ test("the policy is not sent again when its ETag matches", async () => {
   assert.deepEqual((await front("seen")).statuses, [200, 304]);
 });
 
-test("a policy that cannot be had is an error", async () => {
+test("an answer without a policy is an error", async () => {
   await front("faults", { front: [{ status: 429, body: {} }, { status: 200, body: "<html>" }, "refuse"] });
   for (let attempt = 0; attempt < 3; attempt += 1) await assert.rejects(client.policy());
 });
 
-test("newer rules and members of the policy do no harm", async () => {
+test("unknown rules and members of the policy are accepted", async () => {
   const rules = [{ code: "brand_new", message: "New.", params: { newer: {} }, clientCheckable: true }, null];
   await front("faults", { front: [{ status: 200, body: { rules, newer: [] } }] });
   const policy = await client.policy();
@@ -147,7 +147,7 @@ const CHECKED = {
   guessesLog10: 9.5,
 };
 
-test("a check decides the checklist and the strength bar", async () => {
+test("the checklist and the strength bar show the result of a check", async () => {
   const policy = await client.policy();
   await front("faults", { front: [{ status: 200, body: CHECKED }] });
   const check = await client.check({ previousPassword: OLD, proposedPassword: NEW });
@@ -157,13 +157,13 @@ test("a check decides the checklist and the strength bar", async () => {
   assert.deepEqual(pauses, [0.3]);
 });
 
-test("a check renews an expired token", async () => {
+test("a check that gets 401 renews the token and is sent again", async () => {
   await front("faults", { front: [{ status: 401, body: {} }, { status: 200, body: CHECKED }] });
   assert.ok(await client.check({ proposedPassword: NEW }));
   assert.equal((await front("seen")).requests.length, 2);
 });
 
-test("a check that fails is undefined", async () => {
+test("a check that fails returns undefined", async () => {
   const faults = [{ status: 404, body: {} }, { status: 429, body: {} }, "refuse", { status: 307, headers: { Location: "/" } }];
   await front("faults", { front: faults });
   for (const _ of faults) assert.equal(await client.check({ proposedPassword: NEW }), undefined);
@@ -180,7 +180,7 @@ test("while the user types, only the last password is checked", async () => {
   assert.equal((await front("seen")).requests.length, 1);
 });
 
-test("a cancelled check sends nothing", async () => {
+test("a cancelled check sends no request", async () => {
   const typed = new PasswordClient(FRONT, session);
   const check = typed.check({ proposedPassword: NEW });
   typed.cancelCheck();
@@ -188,7 +188,7 @@ test("a cancelled check sends nothing", async () => {
   assert.deepEqual((await front("seen")).requests, []);
 });
 
-test("the checklist and the function find the same violations", async () => {
+test("the checklist and the function report the same violations", async () => {
   const { rules, symbols } = await client.policy();
   const passwords = [
     "", "a", "A1!", "aaaa", "Ab1!Ab1!Ab1!", "ab1!AB1!Ab1!", "Abcdefg-1", " Purple-Monkey-8 ", "\u00a0Purple-Monkey-8",
@@ -217,6 +217,6 @@ test("the checklist and the function find the same violations", async () => {
   }
 });
 
-test("the bar has five steps", () => {
+test("the strength bar has five steps", () => {
   assert.deepEqual([0, 2.9, 3, 6, 8, 9.9, 10, 30].map(strength), [0, 0, 1, 2, 3, 3, 4, 4]);
 });

@@ -1,5 +1,5 @@
-// Changes a password with one of Cognito's own clients for JavaScript, as the environment says, and prints
-// what the client reports to the app.
+// Changes a password with one of Cognito's own JavaScript clients, according to the environment, and prints
+// the error that the client reports to the app.
 
 import sdk from "@aws-sdk/client-cognito-identity-provider";
 import identity from "amazon-cognito-identity-js";
@@ -14,7 +14,7 @@ const clients = {
     await client.send(new sdk.ChangePasswordCommand(input));
   },
 
-  // It sends everything to one endpoint, signing in too.
+  // This client sends every request to one endpoint, sign-in included.
   async identity() {
     const Pool = new identity.CognitoUserPool({
       UserPoolId: env.POOL,

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A JSON value of any form, so that no newer member can break an older app.
+/// Any JSON value, so that newer members cannot break an older app.
 public enum JSON: Decodable, Equatable, Sendable {
     case null
     case bool(Bool)
@@ -26,7 +26,7 @@ public enum JSON: Decodable, Equatable, Sendable {
         }
     }
 
-    /// The member of this name; nil if this is no object or has no such member.
+    /// The member of this name; nil if this is not an object or has no such member.
     public subscript(name: String) -> JSON? {
         if case .object(let members) = self { members[name] } else { nil }
     }
@@ -35,6 +35,6 @@ public enum JSON: Decodable, Equatable, Sendable {
     public var number: Double? { if case .number(let number) = self { number } else { nil } }
     public var array: [JSON] { if case .array(let array) = self { array } else { [] } }
 
-    /// The number, if it is a whole one.
+    /// The number, if it is an integer.
     public var int: Int? { number.flatMap(Int.init(exactly:)) }
 }

@@ -4,7 +4,7 @@ import Foundation
 import FoundationNetworking
 #endif
 
-/// What is asked for; leave `previousPassword` out for a user who has no password yet.
+/// A requested change; `previousPassword` is nil for a user who has no password yet.
 public struct Change: Sendable {
     public var previousPassword: String?
     public var proposedPassword: String
@@ -17,9 +17,9 @@ public struct Change: Sendable {
     }
 }
 
-/// What became of a change: one case for each thing that a screen does.
+/// The outcome of a change: one case for each reaction of the app.
 public enum Outcome: Sendable {
-    /// `signedIn` is false if this device's session ended and the user has to sign in.
+    /// `signedIn` is false if this device's session has ended and the user must sign in again.
     case changed(signedOutEverywhere: Bool, signedIn: Bool)
     case previousPasswordIncorrect
     case policyViolated([Rule])
@@ -31,36 +31,36 @@ public enum Outcome: Sendable {
     case notAllowed
     /// The user signs in through another identity provider and has no password here.
     case managedElsewhere
-    /// Cognito, or a new token, could not be had. Nothing was changed.
+    /// Cognito was unavailable, or the session could not provide a token. Nothing was changed.
     case tryLater
-    /// The answer was lost, and the new password does not sign in: the change was not made.
+    /// The answer was lost, but the new password does not sign in, so the change was not made.
     case notChanged
-    /// The answer was lost, and signing in did not settle it either.
+    /// The answer was lost, and signing in did not settle whether the change was made.
     case unknown
-    /// `requestId` leads to the line in the function's log.
+    /// `requestId` identifies the line in the function's log.
     case failed(requestId: String?)
 }
 
-/// What came of signing in.
+/// The result of signing in.
 public enum SignIn: Sendable {
     /// The session is new.
     case signedIn
     /// Cognito accepted the password and requires another step, such as a code.
     case stepRequired
-    /// Cognito said that the password is incorrect.
+    /// Cognito reported that the password is incorrect.
     case incorrect
 }
 
 /// The app's session with Cognito.
 public protocol Session: Sendable {
-    /// The access token; a newly issued one if `renew`; nil if the session has ended.
+    /// Returns the access token, newly issued if `renew`; nil if the session has ended.
     func accessToken(renew: Bool) async throws -> String?
 
     /// Signs the same user in with this password.
     ///
-    /// The client calls it once, when this device's session ended with all others, or when the answer to
-    /// a change was lost. A session that there is must survive everything but `signedIn`. Throw if the
-    /// result is none of `SignIn`, for example when Cognito cannot be reached. Do not keep the password.
+    /// The client calls it once: after signing out everywhere, which ends this device's session too, or
+    /// when the answer to a change was lost. Replace the existing session only on `signedIn`. Throw for
+    /// any other failure, for example when Cognito cannot be reached. Do not keep the password.
     func signIn(password: String) async throws -> SignIn
 }
 
@@ -69,7 +69,7 @@ public actor PasswordClient {
     private struct Answer {
         let status: Int
         let etag: String?
-        /// The body; null if it is empty, cut or something else, since the status stands all the same.
+        /// The body; null if it is not complete JSON, because the status alone is enough.
         let body: JSON
     }
 
@@ -78,7 +78,7 @@ public actor PasswordClient {
         case end(Outcome), renewToken, sendAgain, settle, listViolations, wait, fail
     }
 
-    /// What the client does about each code; `docs/clients.md` of the service has it as a table.
+    /// What the client does about each code; the service documents it in `docs/clients.md`.
     private static let actions: [String: Action] = [
         "malformed_request": .fail,
         "missing_token": .renewToken,
@@ -104,13 +104,13 @@ public actor PasswordClient {
         "outcome_unknown": .settle,
     ]
 
-    /// How often a change is sent that did not reach Cognito.
+    /// The maximum number of times that the client sends a change that did not reach Cognito.
     private static let sends = 3
-    /// A little more than the 30 s for which API Gateway waits.
+    /// API Gateway waits 30 s; the client waits a little longer.
     private static let timeout: TimeInterval = 35
-    /// How long to wait where the answer does not say.
+    /// The pause before a retry when the answer has no `retryAfterSeconds`.
     private static let pauseSeconds = 2
-    /// How long the user has to stop typing before a password is checked.
+    /// The client checks a password when the user has not typed for this long.
     private static let typingSeconds = 0.3
 
     private let url: URL
@@ -140,7 +140,7 @@ public actor PasswordClient {
         let configuration = URLSessionConfiguration.ephemeral
         configuration.timeoutIntervalForRequest = Self.timeout
         configuration.timeoutIntervalForResource = Self.timeout
-        // A cache would answer a 304 with the 200 that it keeps.
+        // A cache would turn a 304 into the 200 that it stored.
         configuration.urlCache = nil
         http = URLSession(configuration: configuration, delegate: NoRedirects(), delegateQueue: nil)
     }
@@ -149,7 +149,7 @@ public actor PasswordClient {
         http.finishTasksAndInvalidate()
     }
 
-    /// The rules for a new password. Call it each time that the form opens; throws if it fails.
+    /// Returns the rules for a new password. Call it each time the form opens. Throws on failure.
     public func policy() async throws -> Policy {
         var request = URLRequest(url: address("password-policy"))
         let known = kept
@@ -170,9 +170,9 @@ public actor PasswordClient {
 
     /// Checks a password on the server, for the checklist and the strength bar. Changes nothing.
     ///
-    /// Call it at each keystroke, from a task that the next keystroke cancels, as `.task(id: proposed)`
-    /// of SwiftUI does: it waits until the user has stopped typing. Nil if it was cancelled or the check
-    /// could not be made; what `policy` knows still holds then.
+    /// Call it at each keystroke, from a task that the next keystroke cancels, such as SwiftUI's
+    /// `.task(id: proposed)`: it waits until the user stops typing. Returns nil if it was cancelled or
+    /// failed; then keep showing the checklist without a check.
     public func check(previous: String?, proposed: String) async -> Check? {
         let change = Change(previousPassword: previous, proposedPassword: proposed)
         do {
@@ -193,8 +193,8 @@ public actor PasswordClient {
 
     /// Changes the password.
     ///
-    /// While a change runs, a second call joins it and gets its outcome, whatever the second call's
-    /// arguments: a double tap sends one request. A change goes on when its caller is cancelled.
+    /// A call while a change is running joins it and returns its outcome, whatever the new call's
+    /// arguments, so a double tap sends one request. A change continues when its caller is cancelled.
     public func change(_ change: Change) async -> Outcome {
         if let running { return await running.value }
         let task = Task { await run(change) }
@@ -234,7 +234,7 @@ public actor PasswordClient {
             case .sendAgain:
                 sends += 1
                 if sends == Self.sends { return .tryLater }
-                // A change is never cancelled, so that sleeping cannot fail.
+                // A change is never cancelled, so sleeping cannot fail.
                 try? await pause(Double(seconds) * Double.random(in: 1..<2))
                 renew = false
             case .settle:
@@ -249,18 +249,18 @@ public actor PasswordClient {
         }
     }
 
-    /// Keeps this device signed in: signing out everywhere ended its session too.
+    /// Signs this device in again if signing out everywhere ended its session.
     private func changed(_ change: Change, signedOutEverywhere: Bool) async -> Outcome {
         guard signedOutEverywhere else { return .changed(signedOutEverywhere: false, signedIn: true) }
         let result = try? await session.signIn(password: change.proposedPassword)
         return .changed(signedOutEverywhere: true, signedIn: result == .signedIn)
     }
 
-    /// Finds out what became of a change whose answer was lost. It must not be sent again.
+    /// Finds out whether a change whose answer was lost was made. It must not be sent again.
     private func settle(_ change: Change) async -> Outcome {
         switch try? await session.signIn(password: change.proposedPassword) {
         case .signedIn: return .changed(signedOutEverywhere: false, signedIn: true)
-        // The other sessions, and with them the old one of this device, may have ended too.
+        // Signing out everywhere may have ended this device's old session too.
         case .stepRequired: return .changed(signedOutEverywhere: false, signedIn: !change.signOutEverywhere)
         case .incorrect: return .notChanged
         case nil: return .unknown
@@ -311,7 +311,7 @@ public actor PasswordClient {
         )
     }
 
-    /// What a status means without a code, from API Gateway, or with a newer code.
+    /// The action for a status with an unknown code or without one, as API Gateway sends it.
     private static func action(for answer: Answer) -> Action {
         switch answer.status {
         case ..<400, 500...: return .settle
@@ -323,7 +323,7 @@ public actor PasswordClient {
     }
 }
 
-/// Follows no redirection, which could send the passwords to another server. The service sends none.
+/// Following a redirection could send the passwords to another server. The service never redirects.
 private final class NoRedirects: NSObject, URLSessionTaskDelegate, Sendable {
     func urlSession(
         _ session: URLSession,

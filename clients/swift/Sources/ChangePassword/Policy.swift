@@ -1,16 +1,16 @@
 import Foundation
 
-/// A rule for new passwords, or a rule that one breaks.
+/// A rule for new passwords, or a violation of one.
 public struct Rule: Sendable {
-    /// Stable, for messages of your own. A newer service may have codes that this version does not know.
+    /// Stable, so an app can map it to its own message. A newer service may send unknown codes.
     public let code: String
-    /// An instruction to the user, in the language of the client.
+    /// An instruction to the user, in the client's language.
     public let message: String
     public let params: JSON
     /// Whether `keeps` can check it; false for a violation.
     public let clientCheckable: Bool
 
-    /// Nil if it has no code; everything else is read leniently.
+    /// Returns nil if there is no code; reads everything else leniently.
     init?(_ json: JSON) {
         guard let code = json["code"]?.string else { return nil }
         self.code = code
@@ -24,7 +24,7 @@ public struct Rule: Sendable {
 
 /// The answer to `GET /password-policy`.
 public struct Policy: Sendable {
-    /// The characters that count as symbols, as does a space within the password.
+    /// The characters that count as symbols. A space within the password also counts.
     public let symbols: String
     /// For `UITextInputPasswordRules`.
     public let passwordRules: String
@@ -33,10 +33,10 @@ public struct Policy: Sendable {
 
 /// The answer to `POST /check-password`.
 public struct Check: Sendable {
-    /// The rules for this user and the groups that the user is in.
+    /// The rules for this user and the user's groups.
     public let rules: [Rule]
     public let violations: [Rule]
-    /// The codes of the rules that are checked only when the change is sent.
+    /// The codes of the rules that only a change checks.
     public let notChecked: [String]
     /// The base-10 logarithm of the guesses that the password withstands.
     public let guessesLog10: Double?
@@ -45,14 +45,14 @@ public struct Check: Sendable {
 /// A line of the checklist.
 public struct ChecklistItem: Sendable {
     public let rule: Rule
-    /// Nil if the rule is checked only when the change is sent.
+    /// Nil if only a change checks the rule.
     public let kept: Bool?
 }
 
 /// The checklist for a form.
 ///
-/// Draw it without `check` at each keystroke, and with the check when that returns: the check knows the
-/// user's own rules, and rules that are newer than this package. It must be for this password.
+/// Draw it without `check` at each keystroke, and with the check once that returns: the check also
+/// covers the user's groups and rules newer than this package. It must be for this password.
 public func checklist(
     _ policy: Policy, proposed: String, previous: String? = nil, check: Check? = nil
 ) -> [ChecklistItem] {
@@ -71,15 +71,16 @@ public func checklist(
 
 /// The strength bar for `Check.guessesLog10`, from 0 (too easy to guess) to 4 (very hard to guess).
 ///
-/// The limits, 10^3, 10^6, 10^8 and 10^10 guesses, are those of the zxcvbn estimator's score.
+/// The thresholds (10^3, 10^6, 10^8 and 10^10 guesses) are those of zxcvbn's score.
 public func strength(guessesLog10: Double) -> Int {
     [3, 6, 8, 10].filter { guessesLog10 >= $0 }.count
 }
 
-/// Whether a password keeps a rule; nil if that is checked when the change is sent.
+/// Whether a password keeps a rule; nil if the client cannot tell.
 ///
-/// Lengths and counts are in code points of Normalization Form C, as the function counts them. A `Character` may be several,
-/// and two strings may be equal that are not the same password: hence `unicodeScalars`.
+/// Lengths and counts are in code points of Normalization Form C, as in the function. A `Character` may
+/// be several code points, and `==` treats canonically equivalent strings as equal, so this compares
+/// `unicodeScalars`.
 public func keeps(_ rule: Rule, symbols: String, proposed: String, previous: String? = nil) -> Bool? {
     guard rule.clientCheckable else { return nil }
     let points = Array(proposed.precomposedStringWithCanonicalMapping.unicodeScalars)
@@ -109,7 +110,7 @@ public func keeps(_ rule: Rule, symbols: String, proposed: String, previous: Str
     case "too_similar_to_previous":
         guard let minDistance = number("minDistance") else { return nil }
         return before.map { edits($0, points) >= minDistance } ?? true
-    default: return nil  // A rule that is newer than this package.
+    default: return nil  // A rule newer than this package.
     }
 }
 
@@ -128,7 +129,7 @@ private func longestRun(_ points: [Unicode.Scalar]) -> Int {
     return longest
 }
 
-/// Whether it is one block over and over, the last time perhaps cut short.
+/// Whether the password repeats one block; the last repetition may be incomplete.
 private func isRepeatedBlock(_ points: [Unicode.Scalar]) -> Bool {
     let lower = points.prefix(256).flatMap { Array($0.properties.lowercaseMapping.unicodeScalars) }
     guard lower.count > 1 else { return false }

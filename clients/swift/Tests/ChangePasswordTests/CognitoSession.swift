@@ -8,7 +8,8 @@ import FoundationNetworking
 /// A session for an app that calls Cognito itself, without Amplify.
 ///
 /// `endpoint` is `https://cognito-idp.<region>.amazonaws.com`. The app client must allow
-/// `ALLOW_USER_PASSWORD_AUTH`. Keep the refresh token in the Keychain; this keeps it in memory.
+/// `ALLOW_USER_PASSWORD_AUTH`. This example keeps the tokens in memory; keep the refresh token in the
+/// Keychain.
 actor CognitoSession: Session {
     private struct Unexpected: Error {
         let status: Int
@@ -47,7 +48,7 @@ actor CognitoSession: Session {
             keep(answer)
             return .signedIn
         }
-        // Other refusals, "Password attempts exceeded" among them, do not tell whether it is correct.
+        // Other errors, such as "Password attempts exceeded", do not reveal whether it is correct.
         if answer["message"]?.string == "Incorrect username or password." { return .incorrect }
         throw Unexpected(status: status)
     }

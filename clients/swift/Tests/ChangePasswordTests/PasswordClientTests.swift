@@ -7,8 +7,8 @@ import XCTest
 import FoundationNetworking
 #endif
 
-/// Tests the package against the function and the fake Cognito, by the scenarios that all clients share;
-/// `make swift` starts what they need. See tests/local/front.py.
+/// Tests the package against the function and the fake Cognito, with the scenarios that all clients
+/// share; `make swift` starts the servers. See tests/local/front.py.
 final class PasswordClientTests: XCTestCase {
     private static func variable(_ name: String) -> String { ProcessInfo.processInfo.environment[name]! }
 
@@ -16,7 +16,7 @@ final class PasswordClientTests: XCTestCase {
     private let new = variable("NEW_PASSWORD")
     private let pauses = Pauses()
 
-    /// The client's pauses, which are noted and take no time.
+    /// The client's pauses; the tests record them and do not wait.
     private actor Pauses {
         private(set) var all: [Double] = []
 
@@ -79,7 +79,7 @@ final class PasswordClientTests: XCTestCase {
         Change(previousPassword: old, proposedPassword: new, signOutEverywhere: everywhere)
     }
 
-    /// An outcome as the scenarios have it.
+    /// An outcome in the form that the scenarios use.
     private func summary(_ outcome: Outcome) -> JSON {
         let kind = { (name: String, more: [String: JSON]) in
             JSON.object(more.merging(["kind": .string(name)]) { one, _ in one })
@@ -114,8 +114,8 @@ final class PasswordClientTests: XCTestCase {
         for (scenario, text) in zip(scenarios, texts) {
             let name = scenario["name"]!.string!
             #if os(Linux)
-            // Foundation of Swift 6.0 for Linux traps on a `WWW-Authenticate: Bearer` with nothing after
-            // it. The service answers that only to a request without a token.
+            // On Linux, Foundation of Swift 6.0 traps on `WWW-Authenticate: Bearer` without parameters.
+            // The service sends that header only when a request has no token.
             if name.hasPrefix("missing_token") { continue }
             #endif
             let (client, _) = try await start()
@@ -153,7 +153,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(summary(back), changed)
     }
 
-    func testASecondChangeWhileOneRunsJoinsIt() async throws {
+    func testASecondChangeJoinsTheOneThatIsRunning() async throws {
         let (client, _) = try await start()
         let one = change()
         async let first = client.change(one)
@@ -166,7 +166,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(summary(later), summary(.previousPasswordIncorrect))
     }
 
-    func testAChangeGoesOnWhenItsCallerIsCancelled() async throws {
+    func testAChangeContinuesWhenItsCallerIsCancelled() async throws {
         let (client, _) = try await start()
         let one = change()
         let caller = Task { await client.change(one) }
@@ -175,7 +175,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(summary(outcome), changed)
     }
 
-    func testASessionThatHasEndedOrCannotGiveATokenSendsNothing() async throws {
+    func testWithoutATokenFromTheSessionAChangeSendsNoRequest() async throws {
         _ = try await start()
         let ended = await newClient(TestSession { _ in nil }).change(change())
         XCTAssertEqual(summary(ended), summary(.signInAgain))
@@ -185,7 +185,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(sent, [])
     }
 
-    func testASecondStepAfterSigningInCountsAsAnAcceptedPassword() async throws {
+    func testASignInThatRequiresAnotherStepProvesTheNewPassword() async throws {
         let (_, session) = try await start()
         let client = newClient(TestSession { try await session.accessToken(renew: $0) })
         try await front("faults", #"{ "front": ["refuse", "refuse"] }"#)
@@ -195,7 +195,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(summary(ends), summary(.changed(signedOutEverywhere: false, signedIn: false)))
     }
 
-    func testTheLanguageGoesAlongWithEachRequest() async throws {
+    func testEachRequestHasTheLanguage() async throws {
         let (_, session) = try await start()
         let client = newClient(session, language: "pt-BR")
         _ = try await client.policy()
@@ -206,7 +206,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(sent, paths.map { $0 + "?lang=pt-BR" })
     }
 
-    func testThePolicyIsNotSentAgainWhenItsTagMatches() async throws {
+    func testAMatchingETagReturns304AndTheKeptPolicy() async throws {
         let (client, _) = try await start()
         let first = try await client.policy()
         let second = try await client.policy()
@@ -217,7 +217,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(seen, [200, 304])
     }
 
-    func testAPolicyThatCannotBeHadIsAnError() async throws {
+    func testAnAnswerWithoutAPolicyIsAnError() async throws {
         let (client, _) = try await start()
         try await front("faults", #"{ "front": [{ "status": 429 }, { "status": 200, "body": "<html>" }] }"#)
         for _ in 0..<2 {
@@ -237,7 +237,7 @@ final class PasswordClientTests: XCTestCase {
         }
         """
 
-    func testACheckDecidesTheChecklistAndTheStrengthBar() async throws {
+    func testTheChecklistAndTheStrengthBarShowTheResultOfACheck() async throws {
         let (client, _) = try await start()
         let policy = try await client.policy()
         try await front("faults", #"{ "front": [{ "status": 200, "body": \#(checked) }] }"#)
@@ -250,14 +250,14 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(paused, [0.3])
     }
 
-    func testACheckRenewsAnExpiredToken() async throws {
+    func testACheckThatGets401RenewsTheTokenAndIsSentAgain() async throws {
         let (client, _) = try await start()
         try await front("faults", #"{ "front": [{ "status": 401 }, { "status": 200, "body": \#(checked) }] }"#)
         let check = await client.check(previous: nil, proposed: new)
         XCTAssertNotNil(check)
     }
 
-    func testACheckThatFailsIsNil() async throws {
+    func testACheckThatFailsReturnsNil() async throws {
         let (client, _) = try await start()
         let faults = #"[{ "status": 404 }, { "status": 429 }, "refuse", { "status": 307, "headers": { "Location": "/" } }]"#
         try await front("faults", #"{ "front": \#(faults) }"#)
@@ -269,7 +269,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(sent.count, 4)
     }
 
-    func testACancelledCheckSendsNothing() async throws {
+    func testACancelledCheckSendsNoRequest() async throws {
         let (_, session) = try await start()
         let client = PasswordClient(url: URL(string: Self.variable("FRONT"))!, session: session)
         let proposed = new
@@ -281,7 +281,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(sent, [])
     }
 
-    func testTheChecklistAndTheFunctionFindTheSameViolations() async throws {
+    func testTheChecklistAndTheFunctionReportTheSameViolations() async throws {
         let (client, _) = try await start()
         let policy = try await client.policy()
         let checkable = policy.rules.filter(\.clientCheckable)
@@ -309,7 +309,7 @@ final class PasswordClientTests: XCTestCase {
         XCTAssertEqual(broken, Set(checkable.map(\.code)))
     }
 
-    func testTheBarHasFiveSteps() {
+    func testTheStrengthBarHasFiveSteps() {
         XCTAssertEqual([0, 2.9, 3, 6, 8, 9.9, 10, 30].map(strength), [0, 0, 1, 2, 3, 3, 4, 4])
     }
 }

@@ -31,16 +31,16 @@ import kotlin.coroutines.resume
 import kotlin.coroutines.resumeWithException
 import kotlin.random.Random
 
-/** What is asked for; leave [previousPassword] out for a user who has no password yet. */
+/** A requested change; [previousPassword] is null for a user who has no password yet. */
 public class Change(
     public val previousPassword: String?,
     public val proposedPassword: String,
     public val signOutEverywhere: Boolean = false,
 )
 
-/** What became of a change: one case for each thing that a screen does. */
+/** The outcome of a change: one case for each reaction of the app. */
 public sealed interface Outcome {
-    /** [signedIn] is false if this device's session ended and the user has to sign in. */
+    /** [signedIn] is false if this device's session has ended and the user must sign in again. */
     public data class Changed(val signedOutEverywhere: Boolean, val signedIn: Boolean) : Outcome
 
     public data object PreviousPasswordIncorrect : Outcome
@@ -62,20 +62,20 @@ public sealed interface Outcome {
     /** The user signs in through another identity provider and has no password here. */
     public data object ManagedElsewhere : Outcome
 
-    /** Cognito, or a new token, could not be had. Nothing was changed. */
+    /** Cognito was unavailable, or the session could not provide a token. Nothing was changed. */
     public data object TryLater : Outcome
 
-    /** The answer was lost, and the new password does not sign in: the change was not made. */
+    /** The answer was lost, but the new password does not sign in, so the change was not made. */
     public data object NotChanged : Outcome
 
-    /** The answer was lost, and signing in did not settle it either. */
+    /** The answer was lost, and signing in did not settle whether the change was made. */
     public data object Unknown : Outcome
 
-    /** [requestId] leads to the line in the function's log. */
+    /** [requestId] identifies the line in the function's log. */
     public data class Failed(val requestId: String?) : Outcome
 }
 
-/** What came of signing in. */
+/** The result of signing in. */
 public enum class SignIn {
     /** The session is new. */
     SIGNED_IN,
@@ -83,22 +83,22 @@ public enum class SignIn {
     /** Cognito accepted the password and requires another step, such as a code. */
     STEP_REQUIRED,
 
-    /** Cognito said that the password is incorrect. */
+    /** Cognito reported that the password is incorrect. */
     INCORRECT,
 }
 
 /** The app's session with Cognito. The client calls it from threads of its own. */
 public interface Session {
-    /** The access token; a newly issued one if [renew]; null if the session has ended. */
+    /** Returns the access token, newly issued if [renew]; null if the session has ended. */
     public suspend fun accessToken(renew: Boolean): String?
 
     /**
      * Signs the same user in with this password.
      *
-     * The client calls it once, when this device's session ended with all others, or when the answer to
-     * a change was lost. A session that there is must survive everything but [SignIn.SIGNED_IN]. Throw
-     * any exception if the result is none of [SignIn], for example when Cognito cannot be reached. Do
-     * not keep the password.
+     * The client calls it once: after signing out everywhere, which ends this device's session too, or
+     * when the answer to a change was lost. Replace the existing session only on [SignIn.SIGNED_IN].
+     * Throw any exception for any other failure, for example when Cognito cannot be reached. Do not
+     * keep the password.
      */
     public suspend fun signIn(password: String): SignIn
 }
@@ -114,17 +114,17 @@ public class PasswordClient(url: String, private val session: Session, private v
 
     private val base = url.trimEnd('/').toHttpUrl()
 
-    // By default OkHttp sends a request again when its connection breaks: after a change whose answer
-    // was lost, the second would be told that the previous password is wrong.
+    // By default OkHttp resends a request when its connection breaks. If the first request had changed
+    // the password, the second would fail because the previous password is wrong.
     private val http = OkHttpClient.Builder()
         .retryOnConnectionFailure(false)
-        // A followed redirection could send the passwords to another server. The service sends none.
+        // Following a redirection could send the passwords to another server. The service never redirects.
         .followRedirects(false)
         .callTimeout(TIMEOUT_SECONDS, TimeUnit.SECONDS)
         .readTimeout(TIMEOUT_SECONDS, TimeUnit.SECONDS)
         .build()
 
-    // A change goes on when its caller is cancelled, for example because the screen was turned.
+    // A change continues when its caller is cancelled, for example when the screen rotates.
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
     private var running: Deferred<Outcome>? = null
 
@@ -133,7 +133,7 @@ public class PasswordClient(url: String, private val session: Session, private v
 
     internal var pause: suspend (Double) -> Unit = { seconds -> delay((1000 * seconds).toLong()) }
 
-    /** The rules for a new password. Call it each time that the form opens; throws [IOException]. */
+    /** Returns the rules for a new password. Call it each time the form opens. Throws [IOException]. */
     public suspend fun policy(): Policy {
         val request = Request.Builder().url(url("password-policy"))
         val known = kept
@@ -151,9 +151,9 @@ public class PasswordClient(url: String, private val session: Session, private v
     /**
      * Checks a password on the server, for the checklist and the strength bar. Changes nothing.
      *
-     * Call it at each keystroke from `collectLatest`, which cancels the call before: it waits until the
-     * user has stopped typing. Null if the check could not be made; what [policy] knows still holds
-     * then. Throws nothing but a cancellation.
+     * Call it at each keystroke from `collectLatest`, which cancels the previous call: it waits until
+     * the user stops typing. Returns null if the check failed; then keep showing the checklist without
+     * a check. Throws only [CancellationException].
      */
     public suspend fun check(change: Change): Check? {
         pause(TYPING_SECONDS)
@@ -177,10 +177,10 @@ public class PasswordClient(url: String, private val session: Session, private v
     }
 
     /**
-     * Changes the password; throws nothing but a cancellation, which does not take the change back.
+     * Changes the password. Throws only [CancellationException]; the change continues even then.
      *
-     * While a change runs, a second call joins it and gets its outcome, whatever the second call's
-     * arguments: a double tap sends one request.
+     * A call while a change is running joins it and returns its outcome, whatever the new call's
+     * arguments, so a double tap sends one request.
      */
     public suspend fun change(change: Change): Outcome = synchronized(scope) {
         running ?: scope.async { run(change) }.also { started ->
@@ -231,14 +231,14 @@ public class PasswordClient(url: String, private val session: Session, private v
         }
     }
 
-    /** Keeps this device signed in: signing out everywhere ended its session too. */
+    /** Signs this device in again if signing out everywhere ended its session. */
     private suspend fun changed(change: Change, signedOutEverywhere: Boolean): Outcome {
         val signedIn = !signedOutEverywhere ||
             attempt { session.signIn(change.proposedPassword) }?.value == SignIn.SIGNED_IN
         return Outcome.Changed(signedOutEverywhere, signedIn)
     }
 
-    /** Finds out what became of a change whose answer was lost. It must not be sent again. */
+    /** Finds out whether a change whose answer was lost was made. It must not be sent again. */
     private suspend fun settle(change: Change): Outcome =
         when (attempt { session.signIn(change.proposedPassword) }?.value) {
             null -> Outcome.Unknown
@@ -247,7 +247,7 @@ public class PasswordClient(url: String, private val session: Session, private v
 
             SignIn.SIGNED_IN -> Outcome.Changed(signedOutEverywhere = false, signedIn = true)
 
-            // The other sessions, and with them the old one of this device, may have ended too.
+            // Signing out everywhere may have ended this device's old session too.
             SignIn.STEP_REQUIRED ->
                 Outcome.Changed(signedOutEverywhere = false, signedIn = !change.signOutEverywhere)
         }
@@ -289,7 +289,7 @@ public class PasswordClient(url: String, private val session: Session, private v
         )
     }
 
-    /** The body; nothing if it is empty, cut or something else, since the status stands all the same. */
+    /** The body; empty if it is not a complete JSON object, because the status alone is enough. */
     private fun body(response: Response): JsonObject {
         val body = try {
             Json.parseToJsonElement(response.body.string()) as? JsonObject
@@ -301,7 +301,7 @@ public class PasswordClient(url: String, private val session: Session, private v
         return body ?: JsonObject(emptyMap())
     }
 
-    /** OkHttp sends such a body once, whatever a `503` with `Retry-After: 0` or a `408` asks for. */
+    /** OkHttp sends a one-shot body once, even after a `408` or a `503` with `Retry-After: 0`. */
     private class OnceBody(private val json: ByteArray) : RequestBody() {
         override fun contentType() = "application/json".toMediaType()
 
@@ -334,19 +334,19 @@ public class PasswordClient(url: String, private val session: Session, private v
     private class Result<T>(val value: T)
 
     private companion object {
-        /** How often a change is sent that did not reach Cognito. */
+        /** The maximum number of times that the client sends a change that did not reach Cognito. */
         const val SENDS = 3
 
-        /** A little more than the 30 s for which API Gateway waits. */
+        /** API Gateway waits 30 s; the client waits a little longer. */
         const val TIMEOUT_SECONDS = 35L
 
-        /** How long to wait where the answer does not say. */
+        /** The pause before a retry when the answer has no `retryAfterSeconds`. */
         const val PAUSE_SECONDS = 2
 
-        /** How long the user has to stop typing before a password is checked. */
+        /** The client checks a password when the user has not typed for this long. */
         const val TYPING_SECONDS = 0.3
 
-        /** What the client does about each code; `docs/clients.md` of the service has it as a table. */
+        /** What the client does about each code; the service documents it in `docs/clients.md`. */
         val ACTIONS: Map<String?, Action> = mapOf(
             "malformed_request" to Action.Fail,
             "missing_token" to Action.RenewToken,
@@ -372,7 +372,7 @@ public class PasswordClient(url: String, private val session: Session, private v
             "outcome_unknown" to Action.Settle,
         )
 
-        /** What a status means without a code, from API Gateway, or with a newer code. */
+        /** The action for a status with an unknown code or without one, as API Gateway sends it. */
         fun actionOf(answer: Answer): Action = when {
             answer.status >= 500 || answer.status < 400 -> Action.Settle
             answer.status == 401 -> Action.RenewToken
@@ -383,10 +383,10 @@ public class PasswordClient(url: String, private val session: Session, private v
         }
 
         /**
-         * What the block returns; null if it throws anything.
+         * Returns the block's result; null if it throws any exception.
          *
-         * A change is never cancelled, so that even a cancellation is one of the app's own, such as that
-         * of `withTimeout`.
+         * A change is never cancelled, so even a [CancellationException] comes from the app's session,
+         * for example from `withTimeout`.
          */
         inline fun <T> attempt(block: () -> T): Result<T>? = try {
             Result(block())

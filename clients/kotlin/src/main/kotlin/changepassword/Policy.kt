@@ -8,11 +8,11 @@ import kotlinx.serialization.json.booleanOrNull
 import kotlinx.serialization.json.intOrNull
 import java.text.Normalizer
 
-/** A rule for new passwords, or a rule that one breaks. */
+/** A rule for new passwords, or a violation of one. */
 public class Rule(
-    /** Stable, for messages of your own. A newer service may have codes that this version does not know. */
+    /** Stable, so an app can map it to its own message. A newer service may send unknown codes. */
     public val code: String,
-    /** An instruction to the user, in the language of the client. */
+    /** An instruction to the user, in the client's language. */
     public val message: String,
     public val params: JsonObject,
     /** Whether [keeps] can check it; false for a violation. */
@@ -21,30 +21,30 @@ public class Rule(
 
 /** The answer to `GET /password-policy`. */
 public class Policy(
-    /** The characters that count as symbols, as does a space within the password. */
+    /** The characters that count as symbols. A space within the password also counts. */
     public val symbols: String,
     public val rules: List<Rule>,
 )
 
 /** The answer to `POST /check-password`. */
 public class Check(
-    /** The rules for this user and the groups that the user is in. */
+    /** The rules for this user and the user's groups. */
     public val rules: List<Rule>,
     public val violations: List<Rule>,
-    /** The codes of the rules that are checked only when the change is sent. */
+    /** The codes of the rules that only a change checks. */
     public val notChecked: List<String>,
     /** The base-10 logarithm of the guesses that the password withstands. */
     public val guessesLog10: Double?,
 )
 
-/** A line of the checklist; [kept] is null if the rule is checked only when the change is sent. */
+/** A line of the checklist; [kept] is null if only a change checks the rule. */
 public class ChecklistItem(public val rule: Rule, public val kept: Boolean?)
 
 /**
  * The checklist for a form.
  *
- * Draw it without [check] at each keystroke, and with the check when that returns: the check knows the
- * user's own rules, and rules that are newer than this module. It must be for this password.
+ * Draw it without [check] at each keystroke, and with the check once that returns: the check also
+ * covers the user's groups and rules newer than this module. It must be for this password.
  */
 public fun checklist(
     policy: Policy,
@@ -69,15 +69,15 @@ public fun checklist(
 /**
  * The strength bar for [Check.guessesLog10], from 0 (too easy to guess) to 4 (very hard to guess).
  *
- * The limits, 10^3, 10^6, 10^8 and 10^10 guesses, are those of the zxcvbn estimator's score.
+ * The thresholds (10^3, 10^6, 10^8 and 10^10 guesses) are those of zxcvbn's score.
  */
 public fun strength(guessesLog10: Double): Int = listOf(3, 6, 8, 10).count { guessesLog10 >= it }
 
 /**
- * Whether a password keeps a rule; null if that is checked when the change is sent.
+ * Whether a password keeps a rule; null if the client cannot tell.
  *
- * Lengths and counts are in code points of Normalization Form C, as the function counts them; a `Char`
- * is a UTF-16 unit.
+ * Lengths and counts are in code points of Normalization Form C, as in the function; a `Char` is a
+ * UTF-16 unit.
  */
 public fun keeps(rule: Rule, symbols: String, proposed: String, previous: String? = null): Boolean? =
     if (rule.clientCheckable) keepsComposed(rule, symbols, proposed.composed(), previous?.composed()) else null
@@ -121,11 +121,11 @@ private fun keepsComposed(rule: Rule, symbols: String, proposed: String, previou
             previous == null || edits(previous.points(), points) >= it
         }
 
-        else -> null // A rule that is newer than this module.
+        else -> null // A rule newer than this module.
     }
 }
 
-/** Unicode's `White_Space`; `Char.isWhitespace` has others in it. */
+/** Unicode's `White_Space`; `Char.isWhitespace` includes other characters. */
 private val WHITE_SPACE = ('\t'..'\r') + ('\u2000'..'\u200A') +
     listOf(' ', '\u0085', '\u00A0', '\u1680', '\u2028', '\u2029', '\u202F', '\u205F', '\u3000')
 
@@ -151,7 +151,7 @@ private fun longestRun(points: List<Int>): Int {
     return longest
 }
 
-/** Whether it is one block over and over, the last time perhaps cut short. */
+/** Whether the password repeats one block; the last repetition may be incomplete. */
 private fun isRepeatedBlock(points: List<Int>): Boolean {
     val lower = points.take(256).flatMap { String(Character.toChars(it)).lowercase().points() }
     return (1..lower.size / 2).any { period -> lower.drop(period) == lower.dropLast(period) }
@@ -172,7 +172,7 @@ private fun edits(a: List<Int>, b: List<Int>): Int {
 
 private fun JsonObject.primitive(name: String): JsonPrimitive? = this[name] as? JsonPrimitive
 
-/** The number of this name; null for anything else, a number in quotes too. */
+/** The number of this name; null for any other value, including a number in quotes. */
 internal fun JsonObject.int(name: String): Int? = primitive(name)?.takeUnless { it.isString }?.intOrNull
 
 internal fun JsonObject.text(name: String): String? = primitive(name)?.takeIf { it.isString }?.content
@@ -182,7 +182,7 @@ internal fun JsonObject.isTrue(name: String): Boolean =
 
 internal fun JsonObject.list(name: String): List<JsonElement> = this[name] as? JsonArray ?: emptyList()
 
-/** Reads rules leniently, so that no newer member or form can break an older app. */
+/** Reads rules leniently, so that a newer service cannot break an older app. */
 internal fun JsonObject.rules(name: String): List<Rule> = list(name).mapNotNull { entry ->
     val rule = entry as? JsonObject
     rule?.text("code")?.let { code ->

@@ -15,7 +15,8 @@ import java.io.IOException
  * A session for an app that calls Cognito itself, without Amplify.
  *
  * [endpoint] is `https://cognito-idp.<region>.amazonaws.com`. The app client must allow
- * `ALLOW_USER_PASSWORD_AUTH`. Keep the refresh token in the Android Keystore; this keeps it in memory.
+ * `ALLOW_USER_PASSWORD_AUTH`. This example keeps the tokens in memory; on Android, encrypt the refresh
+ * token with a key in the Keystore.
  */
 class CognitoSession(private val endpoint: String, private val clientId: String, private val username: String) :
     Session {
@@ -55,7 +56,7 @@ class CognitoSession(private val endpoint: String, private val clientId: String,
                 SignIn.SIGNED_IN
             }
 
-            // Other refusals, "Password attempts exceeded" among them, do not tell whether it is correct.
+            // Other errors, such as "Password attempts exceeded", do not reveal whether it is correct.
             answer.text("message") == "Incorrect username or password." -> SignIn.INCORRECT
 
             else -> throw IOException("Cognito: $status")

@@ -36,8 +36,8 @@ import java.io.IOException
 import java.util.concurrent.CopyOnWriteArrayList
 
 /**
- * Tests the module against the function and the fake Cognito, by the scenarios that all clients share;
- * `make kotlin` starts what they need. See tests/local/front.py.
+ * Tests the module against the function and the fake Cognito, with the scenarios that all clients
+ * share; `make kotlin` starts the servers. See tests/local/front.py.
  */
 class PasswordClientTest {
     private val http = OkHttpClient()
@@ -56,7 +56,7 @@ class PasswordClientTest {
 
     private fun newSession() = CognitoSession(env("COGNITO"), env("CLIENT_ID"), env("USERNAME"))
 
-    /** A client whose pauses are noted and take no time. */
+    /** A client whose pauses are recorded and take no time. */
     private fun newClient(session: Session, language: String? = null) =
         PasswordClient("${env("FRONT")}/", session, language).also { it.pause = { pause -> pauses += pause } }
 
@@ -101,7 +101,7 @@ class PasswordClientTest {
         assertEquals(SignIn.INCORRECT, newSession().signIn(other))
     }
 
-    /** An outcome as the scenarios have it. */
+    /** An outcome in the form that the scenarios use. */
     private fun summary(outcome: Outcome): JsonElement = buildJsonObject {
         put("kind", outcome::class.simpleName!!.replaceFirstChar { it.lowercase() })
         when (outcome) {
@@ -127,7 +127,7 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `a second change while one runs joins it`() = runBlocking {
+    fun `a second change joins the one that is running`() = runBlocking {
         val changes = listOf(NEW, NEW, "other").map { proposed ->
             async(start = CoroutineStart.UNDISPATCHED) { client.change(Change(OLD, proposed)) }
         }
@@ -137,7 +137,7 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `a change goes on when its caller is cancelled, and can be joined`() = runBlocking {
+    fun `a change continues when its caller is cancelled, and a second call joins it`() = runBlocking {
         val screen = launch(start = CoroutineStart.UNDISPATCHED) { change() }
         screen.cancelAndJoin()
         assertEquals(CHANGED, change())
@@ -145,9 +145,9 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `a session that has ended or cannot give a token sends nothing`() = runBlocking {
+    fun `without a token from the session, a change sends no request`() = runBlocking {
         assertEquals(Outcome.SignInAgain, newClient(TestSession(token = { null })).change(Change(OLD, NEW)))
-        val offline = TestSession(token = { error("a foreign exception") })
+        val offline = TestSession(token = { error("an exception of the app") })
         assertEquals(Outcome.TryLater, newClient(offline).change(Change(OLD, NEW)))
         val slow = TestSession(token = { withTimeout(1) { kotlinx.coroutines.awaitCancellation() } })
         assertEquals(Outcome.TryLater, newClient(slow).change(Change(OLD, NEW)))
@@ -155,7 +155,7 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `a second step after signing in counts as an accepted password`() = runBlocking {
+    fun `a sign-in that requires another step proves the new password`() = runBlocking {
         client = newClient(TestSession(token = { session.accessToken(it) }))
         front("faults", """{ "front": ["refuse", "refuse"] }""")
         assertEquals(CHANGED, change())
@@ -163,14 +163,14 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `a 503 that asks for an immediate retry is not sent again by OkHttp`() = runBlocking {
+    fun `OkHttp does not retry a change after a 503 with Retry-After 0`() = runBlocking {
         front("faults", """{ "front": [{ "status": 503, "headers": { "Retry-After": "0" } }] }""")
         assertEquals(Outcome.NotChanged, change())
         assertEquals("[503]", statuses().toString())
     }
 
     @Test
-    fun `the language goes along with each request`() = runBlocking {
+    fun `each request has the language`() = runBlocking {
         client = newClient(session, "pt-BR")
         client.policy()
         client.check(Change(null, NEW))
@@ -180,7 +180,7 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `the policy is not sent again when its ETag matches`() = runBlocking {
+    fun `a matching ETag returns 304 and the kept policy`() = runBlocking {
         val first = client.policy()
         assertTrue(first.rules.size > 5 && "!" in first.symbols)
         assertSame(first, client.policy())
@@ -188,13 +188,13 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `a policy that cannot be had is an error`() {
+    fun `an answer without a policy is an error`() {
         front("faults", """{ "front": [{ "status": 429 }, { "status": 200, "body": "<html>" }, "refuse"] }""")
         repeat(3) { assertThrows<IOException> { runBlocking { client.policy() } } }
     }
 
     @Test
-    fun `a check decides the checklist and the strength bar`() = runBlocking {
+    fun `the checklist and the strength bar show the result of a check`() = runBlocking {
         val policy = client.policy()
         front("faults", """{ "front": [{ "status": 200, "body": $CHECKED }] }""")
         val check = client.check(Change(OLD, NEW))!!
@@ -205,14 +205,14 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `a check renews an expired token`() = runBlocking {
+    fun `a check that gets 401 renews the token and is sent again`() = runBlocking {
         front("faults", """{ "front": [{ "status": 401 }, { "status": 200, "body": $CHECKED }] }""")
         assertEquals(9.5, client.check(Change(null, NEW))?.guessesLog10)
         assertEquals(2, requests().size)
     }
 
     @Test
-    fun `a check that fails is null`() = runBlocking {
+    fun `a check that fails returns null`() = runBlocking {
         front("faults", """{ "front": [{ "status": 404 }, { "status": 429 }, "refuse", { "status": 307 }] }""")
         repeat(4) { assertNull(client.check(Change(null, NEW))) }
         assertEquals(4, requests().size)
@@ -229,7 +229,7 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `the checklist and the function find the same violations`() = runBlocking {
+    fun `the checklist and the function report the same violations`() = runBlocking {
         val policy = client.policy()
         val checkable = policy.rules.filter { it.clientCheckable }
         val broken = mutableSetOf<String>()
@@ -248,7 +248,7 @@ class PasswordClientTest {
     }
 
     @Test
-    fun `the bar has five steps`() {
+    fun `the strength bar has five steps`() {
         val guesses = listOf(0.0, 2.9, 3.0, 6.0, 8.0, 9.9, 10.0, 30.0)
         assertEquals(listOf(0, 0, 1, 2, 3, 3, 4, 4), guesses.map(::strength))
     }
