@@ -135,7 +135,7 @@ fn is_invisible(c: char) -> bool {
     )
 }
 
-/// Returns whether an invisible character has its regular use after the text before it: a joiner, a
+/// Returns whether an invisible character is a regular part of the text around it: a joiner, a
 /// variation selector or a tag.
 fn is_part_of(before: &[char], c: char, after: &[char]) -> bool {
     let Some(&previous) = before.last() else { return false };

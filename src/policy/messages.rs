@@ -2,10 +2,10 @@
 //!
 //! A catalogue is TOML with one key and one quoted text per line, without escapes: a scan of the lines
 //! finds a text, and nothing is parsed at start-up. Keys begin with the code of a rule. `rule` is the
-//! instruction for a checklist, and `rule_one` replaces it if the rule's number is 1. `violation` states
-//! what is wrong and what to do next; its placeholder `{rule}` is the instruction. No text blames the
-//! user. All catalogues have the same keys, and a text has the same placeholders in each of them; the
-//! others are names of `params`.
+//! instruction for a checklist, and `rule_one` is used instead if the rule's number is 1. `violation`
+//! states the fault and what to do next. Its placeholder `{rule}` is the instruction; all other
+//! placeholders are names of `params`. All catalogues have the same keys, and a text has the same
+//! placeholders in each of them. No text blames the user.
 
 use crate::language::Language;
 

@@ -16,8 +16,8 @@ pub(super) const MIN_WORD: usize = 4;
 /// The longest canonical decomposition of one code point, in code points.
 const MAX_DECOMPOSITION: usize = 4;
 
-/// Unicode's canonical combining class: 0 for letters and symbols, mostly not 0 for marks such as
-/// accents.
+/// Unicode's canonical combining class: 0 for letters and symbols, and a higher number for most marks,
+/// such as accents.
 const COMBINING_CLASS: CanonicalCombiningClassMapBorrowed<'static> =
     CanonicalCombiningClassMapBorrowed::new();
 

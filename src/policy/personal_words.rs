@@ -104,7 +104,7 @@ pub enum PersonalAttribute {
     GivenName,
     /// The family name.
     FamilyName,
-    /// The user name that the user can change.
+    /// The preferred user name, which the user can change and sign in with.
     PreferredUserName,
     /// The nickname.
     Nickname,
@@ -253,7 +253,8 @@ fn places(text: &str, word: &str) -> impl Iterator<Item = (usize, usize)> {
         .map(move |(start, _)| (start, start + word.len()))
 }
 
-/// For each byte position in a password's [`readings`], the end included: whether it is a word boundary.
+/// Whether there is a word boundary at each byte position of a password's [`readings`], the end
+/// included.
 ///
 /// Word boundaries are both ends, each side of a character that is not a letter, and the position
 /// between a lower-case and an upper-case letter.

@@ -53,8 +53,8 @@ pub enum Rule {
     NotACounter,
     /// Not in a known breach; only the breach service can check this.
     NotBreached,
-    /// Accepted by the user pool's own policy, which only Cognito checks. It rejects a password if
-    /// this policy is weaker than the pool's.
+    /// Accepted by the user pool's own policy, which only Cognito checks. Cognito rejects a password
+    /// that passes all other rules if the pool's policy is stricter.
     AcceptedByPool(PoolRequirement),
     /// Not used before; only Cognito has the password history.
     NotUsedBefore,

@@ -31,9 +31,9 @@ impl Rules {
 
     /// Returns a violation for each rule that the proposed password breaks, in order.
     ///
-    /// Each rule checks the password in Unicode's Normalization Form C, so that both ways of typing `é`
-    /// get the same result. The rules that Cognito has too must also hold for the password as it is
-    /// sent. [`Rule::Typable`] checks the password as sent only.
+    /// Each rule checks the password in Unicode's Normalization Form C, so that both ways of typing
+    /// `é` get the same result. The rules that Cognito has too must also hold for the password as it
+    /// is sent. [`Rule::Typable`] checks only the password as sent.
     ///
     /// Rules that only a service can check ([`Rule::NotBreached`]) are skipped.
     #[must_use]

@@ -29,7 +29,7 @@ const MIN_GUESSES: u32 = 10_000;
 pub struct BreachSettings {
     /// The service's address up to `/range/`, without a trailing slash.
     pub endpoint: String,
-    /// The lowest number of breached accounts with a password at which it is rejected.
+    /// Passwords that occur in at least this many breached accounts are rejected.
     pub threshold: u64,
     /// The timeout of a request to the service.
     pub timeout: Duration,

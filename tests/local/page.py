@@ -1,7 +1,7 @@
-"""Tests the page of `make dev` in a real browser, as a user sees it and reaches it by keyboard.
+"""Tests the page of `make dev` in a real browser, through what users see and by keyboard.
 
-It uses the browser that CHROMIUM names, or a Chromium or Chrome on the PATH, or else Playwright's,
-which it downloads into .venv. With `--screenshot FILE` it also keeps a picture of the page.
+It uses the browser that CHROMIUM names, or a Chromium or Chrome on the PATH, or else downloads
+Playwright's into .venv. With `--screenshot FILE`, it first saves a screenshot of the page.
 """
 
 import json
@@ -20,18 +20,18 @@ import stack
 
 SCRATCH = stack.scratch("page")
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# The browser calls no server of its own, and needs no device that a server may lack.
+# The browser contacts no server of its own and needs no devices that a server may lack.
 FLAGS = ("--disable-quic", "--disable-gpu", "--disable-component-update", "--disable-sync")
 VIEWPORT = {"width": 1100, "height": 900}
-# In milliseconds; nothing takes that long, even on a slow machine, unless it is broken.
+# In milliseconds. Only a broken page takes this long, even on a slow machine.
 TIMEOUT = 60_000
 
 os.environ["PLAYWRIGHT_BROWSERS_PATH"] = str(stack.ROOT / ".venv" / "browsers")
 expect.set_options(timeout=TIMEOUT)
 
-# Each breaks at least one rule, so none becomes the password. They cover code points (a key is two
-# UTF-16 units, a family seven code points), white space and digits of other scripts, letters outside
-# ASCII, symbols at either end, runs and blocks, and the previous password.
+# Each of these breaks at least one rule, so none becomes the password. They cover code points (the key
+# is two UTF-16 units, the family seven code points), white space and digits of other scripts, letters
+# outside ASCII, symbols at either end, runs and blocks, and the previous password.
 REFUSED = (
     "a",
     "password",
@@ -53,7 +53,7 @@ REFUSED = (
 
 
 def launch(playwright):
-    """A browser; ends this check if none is found or the one found does not start."""
+    """Returns a browser. Ends this check if none is found or it does not start."""
     own = playwright.chromium.executable_path
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), own)
     if path == own and not os.path.exists(own):
@@ -78,7 +78,7 @@ def download():
 
 
 def is_post_to(route):
-    """A condition on a response: that it answers a POST to this route."""
+    """Returns a predicate for responses to a POST to this route."""
     return lambda response: response.request.method == "POST" and f"{route}?lang=" in response.url
 
 
@@ -86,7 +86,7 @@ is_change, is_check = is_post_to("/change-password"), is_post_to("/check-passwor
 
 
 class Page:
-    """One visit to the page, with the errors and preflight requests of the browser."""
+    """A visit to the page, which records the browser's errors and preflight requests."""
 
     def __init__(self, browser, cognito, **settings):
         settings = {"viewport": VIEWPORT, "locale": "en-GB", **settings}
@@ -104,12 +104,12 @@ class Page:
         page.goto(f"{cognito}/")
 
     def note(self, message):
-        """Keeps errors, except the line that a browser prints for each 4xx and 5xx."""
+        """Records errors, except the line that the browser prints for each 4xx and 5xx."""
         if message.type == "error" and "responded with a status of" not in message.text:
             self.errors.append(message.text)
 
     def note_request(self, event):
-        """Keeps the URLs of preflight requests."""
+        """Records the URLs of preflight requests."""
         if event["request"]["method"] == "OPTIONS":
             self.preflights.append(event["request"]["url"])
 
@@ -132,21 +132,21 @@ class Page:
         return {entry[0]: entry[-1] for entry in entries}
 
     def states(self):
-        """The state of each rule, by its code, at this moment."""
+        """The current state of each rule, by its code."""
         rules = self.rules().evaluate_all("rules => rules.map(rule => ({ ...rule.dataset }))")
         return {rule["code"]: rule["state"] for rule in rules}
 
     def answered(self):
-        """The state of each rule, by its code, once the function has answered."""
+        """The state of each rule, by its code, after the function has responded."""
         expect(self.rules().get_by_text("checking…")).to_have_count(0)
         return self.states()
 
     def stop_clock(self):
-        """Stops the page's clock; `page.clock.run_for` moves it on."""
+        """Stops the page's clock; `page.clock.run_for` advances it."""
         self.page.clock.pause_at(self.page.evaluate("Date.now()") + 1000)
 
     def changes_of(self, part):
-        """A function that returns the texts that a part of the page has had from now on."""
+        """Returns a function that lists the texts of a part of the page from now on."""
         watch = """part => {
             part.texts = [];
             const note = () => part.texts.push(part.textContent);
@@ -156,7 +156,7 @@ class Page:
         return lambda: self.page.locator(part).evaluate("part => part.texts")
 
     def sign_in(self, password=dev.PASSWORD, user=dev.USER):
-        """Signs a user in, and waits for the user's rules."""
+        """Signs a user in and waits for the user's rules."""
         self.field("User name").fill(user)
         self.field("Password").fill(password)
         with self.page.expect_response(is_check):
@@ -165,21 +165,21 @@ class Page:
         expect(self.rules().get_by_text("Cognito decides")).to_have_count(2)
 
     def type(self, proposed):
-        """Fills in a new password, and returns the function's answer to the check that follows."""
+        """Fills in a new password and returns the function's response to the check that follows."""
         with self.page.expect_response(is_check) as waiting:
             self.field("New password").fill(proposed)
         return waiting.value.json()
 
     def change(self, proposed=dev.NEW_PASSWORD, previous=dev.PASSWORD, fault=None):
-        """Fills the form in, sends it, and returns the function's answer."""
+        """Fills in the form, submits it, and returns the function's response."""
         self.field("Current password").fill(previous)
         self.field("New password").fill(proposed)
         if fault:
-            self.field("What Cognito does with the next change").select_option(fault)
+            self.field("Cognito's response to the next change").select_option(fault)
         return self.answer(self.button("Change password").click)
 
     def answer(self, act):
-        """Acts, and returns the status and the body of the function's answer."""
+        """Calls `act` and returns the status and the body of the function's response."""
 
         with self.page.expect_response(is_change) as waiting:
             act()
@@ -188,7 +188,7 @@ class Page:
 
 
 class Visit(unittest.TestCase):
-    """A visit to the page, with everything as at the start."""
+    """Tests that visit the page after a reset of the fake Cognito."""
 
     browser = url = cognito = None
 
@@ -202,13 +202,13 @@ class Visit(unittest.TestCase):
         self.assertEqual(self.visit.errors, [])
 
     def calls(self, operation):
-        """How often Cognito was called for an operation."""
+        """The number of Cognito calls for an operation."""
         calls = json.loads(stack.http("GET", f"{self.cognito}/_fake/calls").body)
         return calls.get(operation, 0)
 
 
 class Journey(Visit):
-    """What a newcomer does on the page, with the built-in policy."""
+    """Tests of the page with the built-in policy."""
 
     def policy(self, query=""):
         """The policy that the function returns."""
@@ -226,7 +226,7 @@ class Journey(Visit):
         self.assert_signs_in(dev.PASSWORD, signs_in=False)
 
     def assert_at_field(self, label, text):
-        """Asserts that the field has the focus, and an error in its description."""
+        """Asserts that the field has the focus and an error in its description."""
         field = self.visit.field(label)
         expect(field).to_be_focused()
         expect(field).to_have_attribute("aria-invalid", "true")
@@ -245,14 +245,14 @@ class Journey(Visit):
         self.assertFalse(self.url.startswith(self.page.evaluate("location.origin")))
         self.assertIn(f"{self.url}/change-password?lang=en", self.visit.preflights)
 
-    def test_before_signing_in_the_checklist_has_the_rules_of_the_policy(self):
+    def test_before_signing_in_the_checklist_shows_the_rules_of_the_policy(self):
         messages = [rule["message"] for rule in self.policy()["rules"]]
         expect(self.visit.rules()).to_have_text(messages)
         self.visit.sign_in()
         self.visit.button("Sign out").click()
         expect(self.visit.rules()).to_have_text(messages)
 
-    def test_after_signing_in_the_checklist_has_the_users_rules_and_what_cognito_decides(self):
+    def test_after_signing_in_the_checklist_shows_the_users_rules_and_those_of_cognito(self):
         self.visit.sign_in()
         expected = {rule["message"]: "not yet" for rule in self.policy()["rules"]}
         expected["Choose a password that the sign-in service accepts."] = "Cognito decides"
@@ -261,9 +261,9 @@ class Journey(Visit):
         rules = self.visit.field("New password").get_attribute("passwordrules")
         self.assertEqual(rules, self.policy()["passwordRules"])
 
-    def test_the_rules_that_the_page_can_check_tick_with_each_character(self):
+    def test_the_rules_that_the_page_can_check_are_updated_with_each_character(self):
         self.visit.sign_in()
-        self.visit.stop_clock()  # So the function is not asked.
+        self.visit.stop_clock()  # So that the page does not call the function.
         ours = {rule["code"] for rule in self.policy()["rules"] if rule["clientCheckable"]}
         typed = [
             ("Purple", {"missing_digit", "missing_symbol", "too_short"}),
@@ -280,7 +280,7 @@ class Journey(Visit):
             others = self.visit.rules().get_by_text("checking…")
             expect(others).to_have_count(len(self.policy()["rules"]) - len(ours))
 
-    def test_the_function_is_asked_once_a_pause_and_a_screen_reader_told_once(self):
+    def test_a_pause_in_typing_causes_one_check_and_one_announcement(self):
         self.visit.sign_in()
         asked = []
         self.page.on("request", lambda request: asked.append(request.url))
@@ -301,7 +301,7 @@ class Journey(Visit):
         self.assertEqual(said(), [f"{all_met} Strength: strong."])
         self.assertEqual(asked, [f"{self.url}/check-password?lang=en"])
 
-    def test_the_answer_to_an_older_question_is_cancelled(self):
+    def test_a_newer_check_cancels_an_older_one(self):
         self.visit.sign_in()
         held, cancelled = [], []
         troubles = self.visit.changes_of("#trouble")
@@ -322,7 +322,7 @@ class Journey(Visit):
         self.assertEqual(troubles(), [])
         held[0].abort()
 
-    def test_too_many_checks_pause_the_check_and_nothing_else(self):
+    def test_a_429_pauses_only_the_live_check(self):
         self.visit.sign_in()
         headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "application/problem+json"}
         body = json.dumps({"code": "too_many_requests", "retryAfterSeconds": 40})
@@ -346,11 +346,11 @@ class Journey(Visit):
         expect(paused).to_be_hidden()
         self.assertEqual(self.visit.answered()["common_password"], "met")
 
-    def test_a_check_that_fails_leaves_the_form_usable(self):
+    def test_after_a_failed_check_the_form_still_works(self):
         self.visit.sign_in()
         self.page.route("**/check-password*", lambda route: route.abort())
         self.visit.field("New password").fill(dev.NEW_PASSWORD)
-        expect(self.page.get_by_text("The live check is not available now.")).to_be_visible()
+        expect(self.page.get_by_text("The live check is unavailable.")).to_be_visible()
         expect(self.page.get_by_role("meter", name="Strength")).to_have_attribute(
             "aria-valuetext", "not known yet"
         )
@@ -358,7 +358,7 @@ class Journey(Visit):
         self.assertEqual(self.visit.change(), (204, None))
         self.visit.errors.clear()  # The browser prints the failed request.
 
-    def test_the_strength_has_a_word_and_a_scale_with_the_policys_minimum(self):
+    def test_the_strength_meter_shows_a_level_and_the_policys_minimum(self):
         self.visit.sign_in()
         meter = self.page.get_by_role("meter", name="Strength")
         expect(meter).to_have_attribute("aria-valuetext", "not known yet")
@@ -373,7 +373,7 @@ class Journey(Visit):
             "These rules require 10^10."
         )
 
-    def test_a_language_changes_the_labels_and_the_functions_messages(self):
+    def test_choosing_a_language_changes_the_labels_and_the_functions_messages(self):
         expect(self.page.locator("html")).to_have_attribute("lang", "en")
         self.visit.sign_in()
         labels = {
@@ -398,7 +398,7 @@ class Journey(Visit):
             self.skipTest("the function has English messages only")
         self.assertEqual(len({english, *answers.values()}), 7)
 
-    def test_the_browsers_language_is_chosen_if_the_page_has_it(self):
+    def test_the_page_opens_in_the_browsers_language_or_else_in_english(self):
         for locale, language in (("de-AT", "de"), ("pt-BR", "pt"), ("ja-JP", "en")):
             visit = Page(self.browser, self.cognito, locale=locale)
             expect(visit.page.locator("html")).to_have_attribute("lang", language)
@@ -407,7 +407,7 @@ class Journey(Visit):
 
     def test_the_page_finds_the_same_violations_as_the_function(self):
         self.visit.sign_in()
-        # While the function is not asked, the checklist shows what the page itself finds.
+        # Without calls to the function, the checklist shows the page's own results.
         self.visit.stop_clock()
         ours = {rule["code"] for rule in self.policy()["rules"] if rule["clientCheckable"]}
         for proposed in REFUSED:
@@ -419,7 +419,7 @@ class Journey(Visit):
                 found = {code for code in ours if states[code] == "open"}
                 self.assertEqual(found, broken & ours)
 
-    def test_a_422_lists_its_violations_at_the_field(self):
+    def test_a_422_lists_its_violations_next_to_the_field(self):
         self.visit.sign_in()
         status, problem = self.visit.change("password")
         self.assertEqual(status, 422)
@@ -430,17 +430,17 @@ class Journey(Visit):
         expect(self.visit.field("New password")).to_be_focused()
         expect(self.visit.field("New password")).to_have_attribute("aria-invalid", "true")
 
-    def test_a_wrong_previous_password_shows_at_its_field(self):
+    def test_a_wrong_previous_password_is_reported_next_to_its_field(self):
         self.visit.sign_in()
         status, problem = self.visit.change(previous="Wrong-Horse-7-Battery")
         self.assertEqual((status, problem["code"]), (403, "previous_password_incorrect"))
         self.assert_at_field("Current password", problem["detail"])
         self.assert_signs_in(dev.PASSWORD)
 
-    def test_each_fault_shows_as_its_problem(self):
+    def test_each_fault_shows_its_problem(self):
         self.visit.sign_in()
-        # The first one is none.
-        faults = self.visit.field("What Cognito does with the next change").get_by_role("option")
+        # The first option is the normal response.
+        faults = self.visit.field("Cognito's response to the next change").get_by_role("option")
         seen = {}
         for fault in faults.all_inner_texts()[1:]:
             stack.http("POST", f"{self.cognito}/_fake/reset", body="")
@@ -460,32 +460,32 @@ class Journey(Visit):
         self.assertEqual(
             seen,
             {
-                "Rejects it: attempt limit exceeded": (429, "attempt_limit_exceeded"),
-                "Rejects it: too many requests": (429, "too_many_requests"),
-                "Rejects it: password reset required": (409, "password_reset_required"),
-                "Rejects it: user not confirmed": (409, "user_not_confirmed"),
-                "Rejects it: user disabled": (403, "user_disabled"),
-                "Rejects it: token revoked": (401, "invalid_token"),
-                "Rejects it: password used before": (422, "password_policy_violation"),
-                "Rejects it: request blocked by a web ACL": (403, "request_blocked"),
-                "Rejects it: app client not found": (500, "internal_error"),
-                "Fails with a 500": (204, None),
-                "Loses the answer after the change": (204, None),
-                "Loses the answer after the change, and the next one": (504, "outcome_unknown"),
-                "Loses the request": (204, None),
+                "Error: attempt limit exceeded": (429, "attempt_limit_exceeded"),
+                "Error: too many requests": (429, "too_many_requests"),
+                "Error: password reset required": (409, "password_reset_required"),
+                "Error: user not confirmed": (409, "user_not_confirmed"),
+                "Error: user disabled": (403, "user_disabled"),
+                "Error: token revoked": (401, "invalid_token"),
+                "Error: password used before": (422, "password_policy_violation"),
+                "Error: request blocked by a web ACL": (403, "request_blocked"),
+                "Error: app client not found": (500, "internal_error"),
+                "Error: internal error (500)": (204, None),
+                "Connection lost after the change": (204, None),
+                "Connection lost after the change, and in the next call": (504, "outcome_unknown"),
+                "Connection lost before the change": (204, None),
             },
         )
 
-    def test_an_unknown_outcome_is_settled_by_signing_in(self):
+    def test_after_an_unknown_outcome_signing_in_with_the_new_password_settles_it(self):
         self.visit.sign_in()
-        fault = "Loses the answer after the change, and the next one"
+        fault = "Connection lost after the change, and in the next call"
         self.assertEqual(self.visit.change(fault=fault)[0], 504)
         self.visit.button("Sign in with the new password").click()
-        changed = "The password was changed: signing in with the new one works."
+        changed = "The password was changed. You are signed in with the new one."
         expect(self.page.get_by_role("status")).to_have_text(changed)
         self.assert_changed()
 
-    def test_a_redirection_of_a_check_is_not_followed(self):
+    def test_a_redirect_of_a_check_is_not_followed(self):
         self.visit.sign_in()
         headers = {"Location": f"{self.url}/elsewhere", "Access-Control-Allow-Origin": "*"}
         self.page.route(
@@ -494,11 +494,11 @@ class Journey(Visit):
         requests = []
         self.page.on("request", lambda request: requests.append(request.url))
         self.visit.field("New password").fill(dev.NEW_PASSWORD)
-        expect(self.page.get_by_text("The live check is not available now.")).to_be_visible()
+        expect(self.page.get_by_text("The live check is unavailable.")).to_be_visible()
         self.assertNotIn(headers["Location"], requests)
         self.visit.errors.clear()  # The browser prints the failed request.
 
-    def test_a_redirection_of_a_change_is_not_followed(self):
+    def test_a_redirect_of_a_change_is_not_followed(self):
         self.visit.sign_in()
         headers = {"Location": f"{self.url}/elsewhere", "Access-Control-Allow-Origin": "*"}
         self.page.route(
@@ -510,7 +510,7 @@ class Journey(Visit):
         self.visit.field("Current password").fill(dev.PASSWORD)
         self.visit.field("New password").fill(dev.NEW_PASSWORD)
         self.visit.button("Change password").click()
-        expect(self.page.get_by_text("No answer:")).to_be_visible()
+        expect(self.page.get_by_text("No response:")).to_be_visible()
         self.assertIn(f"{self.url}/change-password?lang=en", requests)
         self.assertNotIn(headers["Location"], requests)
         self.visit.errors.clear()  # The browser prints the failed request.
@@ -541,11 +541,11 @@ class Journey(Visit):
         reach(self.visit.button("Change password"))
         answer = self.visit.answer(lambda: keys.press("Enter"))
         self.assertEqual(answer, (200, {"signedOutEverywhere": True}))
-        expect(self.page.get_by_role("status")).to_contain_text("every session was ended")
+        expect(self.page.get_by_role("status")).to_contain_text("all sessions were ended")
         expect(self.visit.field("Password")).to_be_focused()
         self.assert_changed()
 
-    def test_password_fields_name_their_purpose_and_correct_nothing(self):
+    def test_password_fields_declare_their_purpose_and_disable_corrections(self):
         def assert_plain(field, purpose):
             expect(field).to_have_attribute("autocomplete", purpose)
             expect(field).to_have_attribute("autocapitalize", "none")
@@ -557,8 +557,8 @@ class Journey(Visit):
         assert_plain(self.visit.field("Current password"), "current-password")
         assert_plain(self.visit.field("New password"), "new-password")
 
-    def test_nothing_is_cut_off_on_a_narrow_phone_in_any_language(self):
-        # 320 CSS pixels is the width of WCAG 2.2's success criterion 1.4.10, Reflow.
+    def test_the_page_fits_a_narrow_phone_in_every_language(self):
+        # 320 CSS pixels is the width in WCAG 2.2, success criterion 1.4.10, Reflow.
         visit = Page(self.browser, self.cognito, viewport={"width": 320, "height": 640})
         width = "document.documentElement.scrollWidth"
         self.assertEqual(visit.page.evaluate(width), 320)
@@ -569,7 +569,7 @@ class Journey(Visit):
             self.assertEqual(visit.page.evaluate(width), 320, language.inner_text())
         visit.context.close()
 
-    def test_everything_has_a_border_in_forced_colours(self):
+    def test_sections_and_controls_have_a_border_in_forced_colours(self):
         visit = Page(self.browser, self.cognito, forced_colors="active")
         visit.sign_in()
         visit.type(dev.NEW_PASSWORD)
@@ -585,7 +585,7 @@ class Journey(Visit):
         self.assertNotEqual(fill.evaluate(background), bar.evaluate(background))
         visit.context.close()
 
-    def test_axe_finds_no_violation_in_any_state_and_colours(self):
+    def test_axe_finds_no_violation_in_any_state_or_colour_scheme(self):
         for settings in (
             {"color_scheme": "light"},
             {"color_scheme": "dark"},
@@ -603,12 +603,12 @@ class Journey(Visit):
             visit.change("password")
             expect(visit.page.get_by_role("list", name="Broken rules")).to_be_visible()
             self.assert_accessible(visit, settings, "violations")
-            visit.change(fault="Rejects it: too many requests")
+            visit.change(fault="Error: too many requests")
             expect(visit.page.get_by_role("alert")).to_contain_text("too_many_requests")
             self.assert_accessible(visit, settings, "a problem")
             visit.page.route("**/check-password*", lambda route: route.abort())
             visit.field("New password").fill("Purple")
-            expect(visit.page.get_by_text("The live check is not available now.")).to_be_visible()
+            expect(visit.page.get_by_text("The live check is unavailable.")).to_be_visible()
             self.assert_accessible(visit, settings, "a failed check")
             visit.change()
             expect(visit.page.get_by_role("status")).to_be_visible()
@@ -622,7 +622,7 @@ class Journey(Visit):
         self.assertEqual([(rule["id"], rule["help"]) for rule in found], [], where)
 
 
-# Turns on every rule, and for a group a stricter one.
+# A policy with every rule, and a stricter rule for a group.
 EVERY_RULE = (stack.ROOT / "tests" / "policy" / "data" / "every-rule.toml").read_text()
 STRICT = """
 [breaches]
@@ -633,7 +633,7 @@ endpoint = "http://{}:{}"
 min = 20
 """
 
-# New passwords of the user admin, which together break every rule of that policy.
+# New passwords of the user admin that together break every rule of that policy.
 BREAKING = (
     "admin",
     "A" * 257,
@@ -648,11 +648,11 @@ BREAKING = (
 
 
 class Administrator(Visit):
-    """A member of a group with stricter rules, with a policy of every rule that there is."""
+    """Tests of the page with a policy of every rule, for a member of a group with stricter rules."""
 
     breaches = None
 
-    def test_every_rule_that_the_function_enforces_ticks_before_the_button_is_pressed(self):
+    def test_the_checklist_shows_every_rule_of_the_function_before_the_form_is_submitted(self):
         self.visit.sign_in(user="admin")
         states = self.visit.states()
         elsewhere = {
@@ -682,15 +682,15 @@ class Administrator(Visit):
         self.assertEqual(self.calls("ChangePassword"), 0)
         self.assertEqual(self.calls("GetUser"), 1)
         with self.assertRaises(BlockingIOError):
-            self.breaches.accept()  # Nobody has connected to the breach service.
+            self.breaches.accept()  # The function has not called the breach service.
 
-    def test_a_user_who_is_in_no_group_has_the_rules_for_everybody(self):
+    def test_a_user_in_no_group_gets_the_base_rules(self):
         self.visit.sign_in()
         expect(self.visit.rules().get_by_text("Use at least 12 characters.")).to_be_visible()
 
 
 def take_picture(browser, cognito, path):
-    """Keeps a picture of the page while a new password is typed."""
+    """Saves a screenshot of the page while a new password is typed."""
     stack.http("POST", f"{cognito}/_fake/reset", body="")
     visit = Page(browser, cognito)
     visit.sign_in()
@@ -703,7 +703,7 @@ def take_picture(browser, cognito, path):
 
 
 def main():
-    """Runs the tests in a browser, with the function and a fake Cognito for each policy."""
+    """Runs the tests in a browser, with a function and a fake Cognito for each policy."""
     with (
         sync_playwright() as playwright,
         launch(playwright) as browser,

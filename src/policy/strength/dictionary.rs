@@ -21,7 +21,7 @@ const RANK_COSTS: [u16; 15] = [
     4_600,
 ];
 
-/// Each look-alike that replaces a letter. There are at most two for a letter.
+/// Each look-alike that replaces a letter. Most letters have at most two.
 pub(super) const LOOK_ALIKE: Cost = 200;
 
 /// The minimum length of a word with look-alikes, in code points: shorter ones occur by chance.
