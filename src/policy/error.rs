@@ -11,7 +11,7 @@ pub enum PolicyError {
     #[error("{0}")]
     Syntax(#[from] toml::de::Error),
     /// Neither the file nor a profile sets the minimum length.
-    #[error("`length.min` is not set, neither by the file nor by a `profile`")]
+    #[error("`length.min` is not set; set it, or a `profile` that sets it")]
     NoMinimum,
     /// A number outside its range.
     #[error("`{key}` is {value}; it must be from {min} to {max}")]

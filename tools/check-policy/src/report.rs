@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-/// Returns the value, or adds the reason why it could not be read to `not_checked`.
+/// Returns the value, or adds the reason for its absence to `not_checked`.
 fn read<T>(result: Result<T, String>, not_checked: &mut Vec<String>) -> Option<T> {
     result.map_err(|reason| not_checked.push(reason)).ok()
 }
