@@ -200,7 +200,7 @@ counts: ## Compare the instruction counts with benches/instructions.toml
 	$(BUILD)
 	target/debug/measure count target/release/change-password $(call or_skip,instructions cannot be counted)
 
-corpus: ## Print the rates at which the policy rejects bad and good passwords
+corpus: ## Print the rates at which bad and good passwords are rejected
 	cargo test --workspace --locked --test policy corpus -- --nocapture
 
 faults: ## Print the outcome of every fault between the function and Cognito
