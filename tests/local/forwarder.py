@@ -31,13 +31,13 @@ RUNBOOK = (stack.ROOT / "docs" / "operations.md").read_text()
 QUOTA = 30
 # The calls of ChangePassword for one change, if its first answer leaves doubt.
 CALLS = 3
-# The routes that never call ChangePassword. A new route counts until it is listed here.
+# The routes that never call ChangePassword. Every other route counts towards the quota.
 OTHER_ROUTES = {"POST /check-password"} | {
     f"{method} {path}"
     for method in ("GET", "HEAD")
     for path in ("/password-policy", "/.well-known/change-password")
 }
-# The route of Cognito's wire format, behind which there is nothing but a 404 unless it is switched on.
+# The route of Cognito's wire format, which returns 404 unless it is switched on.
 WIRE_ROUTE = "POST /"
 # The calls of Cognito for one change, each with its own time limit: GetUser, ChangePassword three
 # times, GlobalSignOut.
@@ -179,7 +179,7 @@ def references(value, resources):
 
 
 class Forwarder(unittest.TestCase):
-    """What consumers of the event can rely on."""
+    """The guarantees to consumers of the event."""
 
     def setUp(self):
         events = boto3.client(
@@ -259,7 +259,7 @@ class Forwarder(unittest.TestCase):
 
 
 class StartCheck(unittest.TestCase):
-    """What CodeDeploy is told of a new version before it gets traffic."""
+    """The report that CodeDeploy gets on a new version before it gets traffic."""
 
     def reported(self, payload=None, error=None, failure=None):
         """The status that CodeDeploy gets when the new version answers so."""
@@ -285,7 +285,7 @@ class StartCheck(unittest.TestCase):
     def test_a_version_that_answers_the_health_check_gets_traffic(self):
         self.assertEqual(self.reported({"statusCode": 200}), ("Succeeded", ""))
 
-    def test_a_version_that_does_not_start_or_answer_gets_none(self):
+    def test_a_version_that_does_not_start_or_answer_gets_no_traffic(self):
         exited = {"errorMessage": "RequestId: 1 Error: Runtime exited with error: exit status 1"}
         status, log = self.reported(exited, error="Unhandled")
         self.assertEqual(status, "Failed")
@@ -293,7 +293,7 @@ class StartCheck(unittest.TestCase):
         self.assertEqual(self.reported({"statusCode": 404})[0], "Failed")
         self.assertEqual(self.reported({})[0], "Failed")
 
-    def test_a_version_that_cannot_be_invoked_fails_the_deployment_at_once(self):
+    def test_a_version_that_cannot_be_invoked_gets_no_traffic(self):
         denied = {"Error": {"Code": "AccessDeniedException", "Message": "denied"}}
         self.assertEqual(self.reported(failure=ClientError(denied, "Invoke"))[0], "Failed")
 
@@ -308,7 +308,7 @@ class StartCheck(unittest.TestCase):
 
 
 class Template(unittest.TestCase):
-    """What the template repeats from elsewhere, and what it must not contain."""
+    """Facts that the template repeats from elsewhere, and things that it must not contain."""
 
     def test_the_dashboard_shows_every_violation_code_of_the_policy(self):
         source = (stack.ROOT / "src" / "policy" / "rule.rs").read_text()
@@ -328,7 +328,7 @@ class Template(unittest.TestCase):
         expected = parameters(settings) - {"OriginSecrets", "PasswordPolicy"} | {"SettingsVersion"}
         self.assertEqual(parameters(description), expected)
 
-    def test_every_setting_is_a_parameter_but_those_of_development(self):
+    def test_every_setting_except_those_for_development_is_a_parameter(self):
         source = (stack.ROOT / "src" / "config.rs").read_text().split("#[cfg(test)]")[0]
         known = set(re.findall(r'(?:get|switch|milliseconds)\(\s*"([A-Z_]+)"', source))
         self.assertIn("PASSWORD_POLICY", known)
@@ -356,7 +356,7 @@ class Template(unittest.TestCase):
         for value in (",", "https://a.example,", "https://a.example, https://b.example"):
             self.assertNotRegex(value, rf"^{pattern}$")
 
-    def test_the_access_log_has_address_and_agent_only_where_the_template_says_so(self):
+    def test_the_access_log_has_address_and_agent_only_with_access_log_clients(self):
         [stage] = [r for r in transformed().values() if r["Type"] == "AWS::ApiGatewayV2::Stage"]
         line = stage["Properties"]["AccessLogSettings"]["Format"]
         default = json.loads(resolved(line, {}))

@@ -1,8 +1,9 @@
 """Tests template.yaml under every combination of its switches, and the template of docs/cloudfront.
 
-Linters see the defaults of the parameters. Here SAM transforms the template with each switch in each of
-its states, conditions are evaluated as CloudFormation evaluates them, and what is left must fit
-together. With `--write FOLDER`, it writes copies of the template with other defaults, for the linters.
+Linters only see the parameters' defaults. Here, SAM transforms the template with each switch in each of
+its states, the conditions are evaluated as CloudFormation evaluates them, and the resources that remain
+must be consistent. With `--write FOLDER`, it writes copies of the template with other defaults, for the
+linters.
 """
 
 import copy
@@ -73,7 +74,7 @@ SWITCHES = {
 CONSTANT = dict.fromkeys(
     ("origins", "issuer", "tracing", "deployment", "topic", "zone", "policy", "roots", "boundary"), 0
 )
-# What the template's rules refuse: the second of a pair without the first.
+# Pairs of switches: the template's rules reject the second one without the first.
 NEEDS = {
     ("domain", "domain only"),
     ("events", "mail"),
@@ -81,9 +82,9 @@ NEEDS = {
     ("network", "direct"),
     ("direct", "web ACL"),
 }
-# Parameters whose values SAM itself puts in; CloudFormation puts in all others.
+# The parameters that SAM resolves; CloudFormation resolves all others.
 READ_BY_SAM = {"CorsOrigins", "DeploymentType", "Tracing"}
-# Where an empty parameter may end: a setting of the function that is not made, or nothing to tell.
+# The places where an empty text is allowed: a variable of the function that is not set, and a description.
 MAY_BE_EMPTY = {"Environment", "Description"}
 REQUIRED = {"UserPoolId": "eu-west-1_Ab12Cd34E", "UserPoolClientIds": "1example23456789"}
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -91,7 +92,7 @@ NO_VALUE = {"Ref": "AWS::NoValue"}
 
 @functools.cache
 def resources(*read_by_sam):
-    """What SAM makes of the template; a cache, since that takes long."""
+    """The resources that SAM generates from the template. It takes long, so they are cached."""
     return transformed(**dict(zip(sorted(READ_BY_SAM), read_by_sam, strict=True)))
 
 
@@ -106,19 +107,19 @@ def parameters_of(name):
 
 
 def default_of_sam():
-    """The defaults of the parameters that SAM puts in, in the order of `resources`."""
+    """The defaults of the parameters that SAM resolves, in the order of the arguments of `resources`."""
     return tuple(PARAMETERS[name]["Default"] for name in sorted(READ_BY_SAM))
 
 
 def everything():
-    """The names of all resources, made or not."""
+    """The names of all resources, whether or not their conditions hold."""
     return resources(*default_of_sam()).keys()
 
 
 class Stack:
-    """What CloudFormation makes of the template with the switches in these states."""
+    """The stack that CloudFormation creates with the switches in these states."""
 
-    # Each resource, made once for all stacks whose parameters it cannot tell apart.
+    # Each resource, resolved once for all stacks that have the same values of its parameters.
     made = {}
 
     def __init__(self, **states):
@@ -129,7 +130,7 @@ class Stack:
         self.holds_by_name = {}
 
     def resource(self, name):
-        """A resource without the branches that are not taken; none if it is not made."""
+        """A resource without the branches that are not taken, or None if its condition does not hold."""
         key = (name, *(self.values[parameter] for parameter in parameters_of(name)))
         if key not in self.made:
             resource = resources(*(self.values[name] for name in sorted(READ_BY_SAM)))[name]
@@ -137,21 +138,21 @@ class Stack:
         return self.made[key]
 
     def is_made(self, name):
-        """Whether a resource is made."""
+        """Whether a resource's condition holds."""
         return self.holds({"Condition": resources(*default_of_sam())[name].get("Condition")})
 
     @property
     def resources(self):
-        """The resources that are made."""
+        """The resources whose conditions hold."""
         return {name: self.resource(name) for name in everything() if self.resource(name)}
 
     def properties(self, name):
-        """The properties of a resource, and none if it is not made."""
+        """The properties of a resource; empty if its condition does not hold."""
         return (self.resource(name) or {}).get("Properties", {})
 
     @property
     def outputs(self):
-        """The values of the outputs that are made."""
+        """The values of the outputs whose conditions hold."""
         return {
             name: self.resolve(output["Value"])
             for name, output in TEMPLATE["Outputs"].items()
@@ -274,16 +275,16 @@ def empty_texts(value, path=()):
 
 
 class EveryCombination(unittest.TestCase):
-    """What holds whatever is switched on."""
+    """Properties of every combination of switches."""
 
-    def test_the_rules_of_the_template_refuse_what_needs_another_switch(self):
+    def test_the_templates_rules_reject_a_switch_without_the_one_it_needs(self):
         needed = set().union(*NEEDS)
         for states in itertools.product(*(range(len(SWITCHES[switch])) for switch in needed)):
             found = dict.fromkeys(SWITCHES, 0) | dict(zip(needed, states, strict=True))
             expected = all(found[first] or not found[second] for first, second in NEEDS)
             self.assertEqual(Stack(**found).is_accepted, expected, found)
 
-    def test_what_is_made_refers_to_nothing_that_is_not(self):
+    def test_created_resources_refer_only_to_created_resources(self):
         # What a resource refers to depends on its own switches, and whether that is made on the
         # switches of its condition. Combining those in every way is enough.
         for name, both_branches in resources(*default_of_sam()).items():
@@ -294,7 +295,7 @@ class EveryCombination(unittest.TestCase):
                 missing = {other for other in wanted if not found.is_made(other)}
                 self.assertFalse(missing, f"{name} refers to {missing} with {found.states}")
 
-    def test_outputs_refer_to_nothing_that_is_not_made(self):
+    def test_outputs_refer_only_to_created_resources(self):
         for name, output in TEMPLATE["Outputs"].items():
             others = references(output, everything())
             conditions = {c for c in TEMPLATE["Conditions"] if f'"{c}"' in json.dumps(output)}
@@ -303,23 +304,23 @@ class EveryCombination(unittest.TestCase):
                 missing = {other for other in wanted if not found.resource(other)}
                 self.assertFalse(missing, f"{name} refers to {missing} with {found.states}")
 
-    def test_no_parameter_that_was_left_empty_ends_in_a_resource(self):
+    def test_no_resource_contains_an_empty_parameter(self):
         for name in everything():
             for found in combinations_of({name}):
                 for path in empty_texts(found.resource(name)):
                     self.assertTrue(MAY_BE_EMPTY & set(path), f"{name} has an empty {path}")
 
-    def test_every_condition_holds_in_some_combination_and_not_in_another(self):
+    def test_every_condition_is_true_in_some_combination_and_false_in_another(self):
         for name in TEMPLATE["Conditions"]:
             states = {found.holds({"Condition": name}) for found in combinations_of({name})}
             self.assertEqual(states, {True, False}, f"{name} is not among the switches")
 
-    def test_there_are_the_same_resources_whatever_sam_puts_in(self):
+    def test_sam_creates_the_same_resources_whatever_values_it_resolves(self):
         for found in combinations_of(()):
             values = (found.values[name] for name in sorted(READ_BY_SAM))
             self.assertEqual(resources(*values).keys(), everything(), found.states)
 
-    def test_sam_puts_in_no_other_parameters_than_we_know(self):
+    def test_sam_resolves_only_the_known_parameters(self):
         default = resources(*default_of_sam())
         for switch, states in SWITCHES.items():
             for chosen in states:
@@ -347,7 +348,7 @@ class EveryCombination(unittest.TestCase):
 
 
 class Switches(unittest.TestCase):
-    """What single switches do."""
+    """The effects of single switches."""
 
     def assert_each(self, expected, actual):
         """Asserts that a value follows from the states, for all combinations of those given."""
@@ -362,7 +363,7 @@ class Switches(unittest.TestCase):
             cors = body.get("x-amazon-apigateway-cors")
             self.assertEqual(cors and cors["allowOrigins"], expected)
 
-    def test_a_policy_is_given_once_and_files_need_a_layer(self):
+    def test_a_second_policy_and_a_file_without_a_layer_are_rejected(self):
         policy = {"PasswordPolicy": "length = { min = 15 }"}
         file = {"PasswordPolicyFile": "/opt/password-policy.toml"}
         roots = {"CaBundle": "/opt/roots.pem"}
@@ -400,7 +401,7 @@ class Switches(unittest.TestCase):
         jwt = scheme["x-amazon-apigateway-authorizer"]["jwtConfiguration"]
         self.assertEqual(jwt["audience"], ["1aaa", "2bbb"])
 
-    def test_the_execute_api_address_is_off_only_where_a_domain_takes_its_place(self):
+    def test_the_execute_api_address_is_disabled_only_if_a_domain_replaces_it(self):
         def disabled(found):
             [server] = found.properties("Api")["Body"]["servers"]
             [setting] = server["x-amazon-apigateway-endpoint-configuration"].values()
@@ -420,7 +421,7 @@ class Switches(unittest.TestCase):
         config = Stack(network=1).properties("ChangePassword")["VpcConfig"]
         self.assertEqual(config["SubnetIds"], ["subnet-01", "subnet-02"])
 
-    def test_a_rule_counts_or_blocks_changes_from_elsewhere_than_the_function(self):
+    def test_a_rule_counts_or_blocks_changes_that_bypass_the_function(self):
         actions = [None, "Count", "Block"]
         metrics = [None, "CountedRequests", "BlockedRequests"]
 
@@ -454,7 +455,7 @@ class Switches(unittest.TestCase):
         self.assertEqual(used, 5)
         self.assertLessEqual(used, group["Capacity"])
 
-    def test_the_pool_gets_a_web_acl_only_where_it_is_asked_for(self):
+    def test_the_pool_gets_a_web_acl_only_if_requested(self):
         self.assert_each(
             lambda found: bool(found.states["web ACL"]),
             lambda found: "UserPoolWebAclAssociation" in found.resources,
@@ -480,7 +481,7 @@ class Switches(unittest.TestCase):
 
 
 class CloudFront(unittest.TestCase):
-    """What the template of docs/cloudfront and the function must agree on."""
+    """The facts on which the template of docs/cloudfront and the function must agree."""
 
     def setUp(self):
         text = (stack.ROOT / "docs" / "cloudfront" / "template.yaml").read_text()
@@ -497,7 +498,7 @@ class CloudFront(unittest.TestCase):
         code = resources["ViewerAddress"]["Properties"]["FunctionCode"]
         self.assertIn(f"headers['{self.constants['ADDRESS_HEADER']}'] = {{ value: event.viewer.ip }}", code)
 
-    def test_no_secret_is_shown_and_each_that_cloudfront_takes_the_api_takes_too(self):
+    def test_secrets_are_hidden_and_the_api_accepts_every_secret_that_cloudfront_accepts(self):
         one, several = self.template["Parameters"]["OriginSecret"], PARAMETERS["OriginSecrets"]
         self.assertTrue(one["NoEcho"] and several["NoEcho"])
         shortest, longest = "a" * one["MinLength"], "Z-_9" * (one["MaxLength"] // 4)
