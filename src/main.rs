@@ -19,7 +19,9 @@ async fn main() -> ExitCode {
         println!("change-password {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
-    match run().await {
+    let checks_only = env::args().any(|argument| argument == "--check-settings");
+    let result = if checks_only { check_settings() } else { run().await };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // To standard error, since the settings of the log may be invalid.
@@ -27,6 +29,14 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Reads the settings and the policy as a start does, and calls nothing.
+fn check_settings() -> Result<(), lambda_runtime::Error> {
+    logging::Settings::from_lookup(|name| env::var(name).ok())?;
+    Config::from_env()?;
+    println!("The settings are valid.");
+    Ok(())
 }
 
 async fn run() -> Result<(), lambda_runtime::Error> {

@@ -6,7 +6,7 @@ Delivery is at least once: a user may get the mail of a change twice. `tests/loc
 
 import os
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -110,10 +110,10 @@ def handler(event, _context):
     if not users:
         return print(f"{sub} was not mailed: there is no such user.")
     user = {attribute["Name"]: attribute["Value"] for attribute in users[0]["Attributes"]}
-    if "email" not in user or user.get("email_verified") != "true":
+    if not user.get("email") or user.get("email_verified") != "true":
         return print(f"{sub} was not mailed: the user has no verified address.")
     subject, text = MAILS[language(user.get("locale", ""))]
-    time = datetime.fromisoformat(change["timestamp"])
+    time = datetime.fromisoformat(change["timestamp"]).astimezone(UTC)
     sent = call(
         ses.send_email,
         FromEmailAddress=SENDER,

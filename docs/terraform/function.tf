@@ -38,20 +38,21 @@ resource "aws_lambda_function" "change_password" {
 
   environment {
     variables = {
-      USER_POOL_ID               = var.user_pool_id
-      USER_POOL_CLIENT_IDS       = join(",", var.user_pool_client_ids)
-      TOKEN_ISSUER               = var.token_issuer
-      CHANGE_PASSWORD_URL        = var.change_password_url
-      COGNITO_WIRE_PROTOCOL      = var.cognito_wire_protocol
-      ORIGIN_SECRETS             = join(",", var.origin_secrets)
-      PASSWORD_POLICY            = var.password_policy
-      PASSWORD_POLICY_FILE       = var.password_policy_file
-      COGNITO_CONNECT_TIMEOUT_MS = var.cognito_connect_timeout_ms
-      COGNITO_CALL_TIMEOUT_MS    = var.cognito_call_timeout_ms
-      AWS_USE_FIPS_ENDPOINT      = var.use_fips_endpoint
-      AWS_USE_DUALSTACK_ENDPOINT = var.use_dual_stack_endpoint
-      AWS_CA_BUNDLE              = var.ca_bundle
-      USER_CHANGES_PER_MINUTE    = var.user_changes_per_minute
+      USER_POOL_ID                               = var.user_pool_id
+      USER_POOL_CLIENT_IDS                       = join(",", var.user_pool_client_ids)
+      TOKEN_ISSUER                               = var.token_issuer
+      CHANGE_PASSWORD_URL                        = var.change_password_url
+      COGNITO_WIRE_PROTOCOL                      = var.cognito_wire_protocol
+      ORIGIN_SECRETS                             = join(",", var.origin_secrets)
+      PASSWORD_POLICY                            = var.password_policy
+      PASSWORD_POLICY_FILE                       = var.password_policy_file
+      COGNITO_CONNECT_TIMEOUT_MS                 = var.cognito_connect_timeout_ms
+      COGNITO_CALL_TIMEOUT_MS                    = var.cognito_call_timeout_ms
+      AWS_ENDPOINT_URL_COGNITO_IDENTITY_PROVIDER = var.cognito_endpoint
+      AWS_USE_FIPS_ENDPOINT                      = var.use_fips_endpoint
+      AWS_USE_DUALSTACK_ENDPOINT                 = var.use_dual_stack_endpoint
+      AWS_CA_BUNDLE                              = var.ca_bundle
+      USER_CHANGES_PER_MINUTE                    = var.user_changes_per_minute
     }
   }
 

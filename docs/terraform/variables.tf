@@ -210,6 +210,18 @@ variable "cognito_call_timeout_ms" {
   }
 }
 
+variable "cognito_endpoint" {
+  type        = string
+  description = "The URL at which Cognito is called, such as https://cognito-idp.eu-west-1.amazonaws.com if the pool's primary is in another region than the function. Empty for AWS's own endpoint in this region."
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(https://.+)?$", var.cognito_endpoint))
+    error_message = "cognito_endpoint is empty or an https:// URL."
+  }
+}
+
 variable "use_fips_endpoint" {
   type        = bool
   description = "Whether Cognito is called at its FIPS endpoint, which AWS has in some regions."

@@ -16,6 +16,24 @@ fn version_prints_the_version_of_the_manifest() {
 }
 
 #[test]
+fn check_settings_reads_the_policy_and_names_a_fault_without_lambda() {
+    let check = |policy: &str| {
+        let binary = env!("CARGO_BIN_EXE_change-password");
+        let mut command = Command::new(binary);
+        command.arg("--check-settings").env_clear().env("USER_POOL_ID", "eu-west-1_Ab12Cd34E");
+        let Output { status, stdout, stderr } =
+            command.env("PASSWORD_POLICY", policy).output().unwrap();
+        (status.success(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    };
+    let (is_valid, stdout, stderr) = check("profile = \"asvs-5\"");
+    assert!(is_valid, "{stderr}");
+    assert_eq!(stdout, "The settings are valid.\n");
+    let (is_valid, _, stderr) = check("[length]\nminimum = 12");
+    assert!(!is_valid);
+    assert!(stderr.contains("PASSWORD_POLICY") && stderr.contains("minimum"), "{stderr}");
+}
+
+#[test]
 fn outside_lambda_it_fails_and_names_the_ways_to_run_it() {
     let Output { status, stderr, .. } = run(&[]);
     let stderr = String::from_utf8(stderr).unwrap();

@@ -21,6 +21,7 @@ import deploy  # noqa: E402
 SCRATCH = stack.scratch("deploy")
 POOL = {"UserPoolId": "eu-west-1_Ab12Cd34E", "UserPoolClientIds": "1example23456789"}
 SECRET = "sentinel-" * 4
+DEFAULTS = {name: deploy.text(p.get("Default", "")) for name, p in deploy.PARAMETERS.items()}
 
 
 class Run(unittest.TestCase):
@@ -57,6 +58,14 @@ class Run(unittest.TestCase):
         ):
             deploy.main()
 
+    @property
+    def chosen(self):
+        """The parameters that CloudFormation gets with other values than the template's defaults."""
+        self.assertEqual(self.overrides.keys(), DEFAULTS.keys())
+        found = {name: value for name, value in self.overrides.items() if value != DEFAULTS[name]}
+        found.pop("SettingsVersion")
+        return found
+
     def command(self, title):
         """The command of a step."""
         [found] = [command for name, command, _ in self.steps if name == title]
@@ -79,7 +88,7 @@ class Run(unittest.TestCase):
 
     def test_two_answers_are_enough_and_are_not_asked_for_again(self):
         self.deploy(answers=[POOL["UserPoolId"], "1aaa, 2bbb"])
-        self.assertEqual(self.overrides, {"UserPoolId": POOL["UserPoolId"], "UserPoolClientIds": "1aaa,2bbb"})
+        self.assertEqual(self.chosen, POOL | {"UserPoolClientIds": "1aaa,2bbb"})
         self.steps.clear()
         self.deploy()
         self.assertEqual([title for title, *_ in self.steps], ["Build", "Translate and lint", "Deploy"])
@@ -89,7 +98,7 @@ class Run(unittest.TestCase):
 
     def test_a_wrong_answer_is_asked_for_again(self):
         self.deploy(answers=["eu-west-1_REPLACE00", "pool", *POOL.values()])
-        self.assertEqual(self.overrides, POOL)
+        self.assertEqual(self.chosen, POOL)
 
     def test_without_a_terminal_missing_parameters_are_named(self):
         self.assert_refused("deploy-production.toml", "UserPoolId", "UserPoolClientIds")
@@ -104,6 +113,8 @@ class Run(unittest.TestCase):
             ("MemorySize", "64"),
             ("UserPool", '"eu-west-1_Ab12Cd34E"'),
             ("PasswordPolicyFile", '"my-policy.toml"'),
+            ("DomainName", json.dumps("a" * 4097)),
+            ("SettingsVersion", '"1"'),
         ]:
             given = {key: json.dumps(text) for key, text in POOL.items()} | {name: value}
             file = "".join(f"{key} = {text}\n" for key, text in given.items())
@@ -123,19 +134,38 @@ class Run(unittest.TestCase):
             "PasswordChangedEvents = true\nMemorySize = 512"
         )
         expected = {"UserPoolClientIds": "1a,2b", "PasswordChangedEvents": "true", "MemorySize": "512"}
-        self.assertLessEqual(expected.items(), self.overrides.items())
+        self.assertLessEqual(expected.items(), self.chosen.items())
+
+    def test_a_parameter_that_the_file_no_longer_sets_gets_its_default_again(self):
+        pool = "".join(f'{name} = "{value}"\n' for name, value in POOL.items())
+        self.deploy(file=pool + 'DeploymentType = "AllAtOnce"\n')
+        self.assertEqual(self.chosen["DeploymentType"], "AllAtOnce")
+        self.deploy(file=pool)
+        self.assertEqual(self.overrides["DeploymentType"], "Canary10Percent5Minutes")
+
+    def test_a_parameter_without_the_one_that_it_needs_is_refused_with_the_templates_text(self):
+        pool = "".join(f'{name} = "{value}"\n' for name, value in POOL.items())
+        for line, part in [
+            ('SecurityEmail = "security@example.com"', "SecurityEmail needs PasswordChangedEvents"),
+            ('DomainName = "password.example.com"', "DomainName needs CertificateArn"),
+            ('PasswordPolicyFile = "/opt/p.toml"', "PasswordPolicyFile needs LayerArns"),
+            ('SubnetIds = ["subnet-01"]', "SubnetIds needs SecurityGroupIds"),
+            ('DirectChanges = "block"', "DirectChanges needs FunctionAddresses"),
+        ]:
+            self.assert_refused(part, file=pool + line)
 
     def test_a_trial_is_a_stack_of_its_own_and_its_file_overrides_its_defaults(self):
         self.deploy(answers=list(POOL.values()), STAGE="trial")
         self.assertIn("change-password-trial", self.command("Deploy"))
         self.assertEqual(self.overrides["LogLevel"], "DEBUG")
-        (self.root / "deploy-trial.toml").open("a").write('LogLevel = "INFO"\n')
+        file = self.root / "deploy-trial.toml"
+        file.write_text(file.read_text() + 'LogLevel = "INFO"\n')
         self.deploy(STAGE="trial")
         self.assertEqual(self.overrides["LogLevel"], "INFO")
 
     def test_production_changes_none_of_the_templates_defaults(self):
         self.deploy(answers=list(POOL.values()))
-        self.assertEqual(self.overrides, POOL)
+        self.assertEqual(self.chosen, POOL)
         self.assertIn("change-password-production", self.command("Deploy"))
         self.assertIn("--confirm-changeset", self.command("Deploy"))
 
@@ -147,6 +177,8 @@ class Run(unittest.TestCase):
     def test_a_dry_run_deploys_nothing(self):
         self.deploy(answers=list(POOL.values()), DRY_RUN="1")
         self.assertEqual([title for title, *_ in self.steps], ["Build", "Translate and lint"])
+        self.deploy(DRY_RUN="0")
+        self.assertEqual([title for title, *_ in self.steps][-1], "Deploy")
 
     def test_a_policy_is_checked_first_and_reaches_cloudformation_whole(self):
         for text in [
@@ -154,34 +186,61 @@ class Run(unittest.TestCase):
             "[length]\nmin = 15 # at least\n\n[words]\nbanned = [\"contoso\", \"it's\"]\n",
             "profile = 'asvs-5'\n[words]\nbanned = ['a \"quoted\" word', 'ä\\ö']\n",
             'profile = "asvs-5"\n[words]\nbanned = ["""\n# no comment\n"""]\n',
+            '"profile" = "asvs-5"',
+            "\ufeffprofile = 'asvs-5' # \U0001f511 \u2028 \\\\" + "\r\n[words]\r\n",
         ]:
             self.steps.clear()
             self.deploy(answers=list(POOL.values()), POLICY=self.policy(text))
             title, _, settings = self.steps[0]
             self.assertEqual(title, "Policy")
             self.assertEqual(settings["PASSWORD_POLICY"], self.overrides["PasswordPolicy"])
-            self.assertEqual(tomllib.loads(self.overrides["PasswordPolicy"]), tomllib.loads(text))
+            expected = tomllib.loads(text.removeprefix("\ufeff"))
+            self.assertEqual(tomllib.loads(self.overrides["PasswordPolicy"]), expected)
+
+    def test_the_policy_is_remembered_and_replaced_by_another(self):
+        first, second = self.root / "first.toml", self.root / "second.toml"
+        first.write_text('profile = "asvs-5"\n')
+        second.write_text('profile = "nist-800-63b-4"\n')
+        self.deploy(answers=list(POOL.values()), POLICY=str(first))
+        del os.environ["POLICY"]
+        self.deploy()
+        self.assertEqual(self.overrides["PasswordPolicy"], first.read_text())
+        self.deploy(POLICY=str(second))
+        del os.environ["POLICY"]
+        self.deploy()
+        self.assertEqual(self.overrides["PasswordPolicy"], second.read_text())
+        lines = (self.root / "deploy-production.toml").read_text().splitlines()
+        self.assertEqual([line for line in lines if line.startswith("POLICY")], [f'POLICY = "{second}"'])
 
     def test_a_policy_that_cannot_be_deployed_is_refused(self):
         answers = list(POOL.values())
         self.assert_refused("POLICY", "/no/such.toml", answers=answers, POLICY="/no/such.toml")
-        self.assert_refused("not TOML", POLICY=self.policy("[length"))
-        self.assert_refused("single quotes", POLICY=self.policy('[words]\nbanned = ["a\\"b"]'))
-        long = "[words]\nbanned = [" + '"contoso", ' * 400 + "]"
-        self.assert_refused("PasswordPolicy", "3072", POLICY=self.policy(long))
+        for text, part in [
+            ("[length", "not TOML"),
+            ("# nothing but a comment\n", "contains no policy"),
+            ('[words]\nbanned = ["a\\"b"]', "single quotes"),
+            ("[words]\nbanned = [" + '"contoso", ' * 400 + "]", "PasswordPolicyFile"),
+        ]:
+            self.assert_refused(part, answers=answers, POLICY=self.policy(text))
 
-    def test_a_changed_policy_or_secret_publishes_a_version_and_nothing_else_does(self):
-        versions = []
-        for policy, secret in [("a", None), ("b", None), ("b", SECRET), ("b", SECRET[::-1]), ("b", SECRET)]:
-            file = "".join(f'{name} = "{value}"\n' for name, value in POOL.items())
-            file += f'OriginSecrets = "{secret}"\n' if secret else ""
-            self.deploy(file=file, POLICY=self.policy(f'[words]\nbanned = ["{policy * 4}"]'))
-            versions.append(self.overrides["SettingsVersion"])
-        self.assertEqual(versions[2], versions[4])
-        self.assertEqual(len(set(versions)), 4)
-        del os.environ["POLICY"]
-        self.deploy(file="".join(f'{name} = "{value}"\n' for name, value in POOL.items()))
-        self.assertNotIn("SettingsVersion", self.overrides)
+    def test_a_version_is_published_exactly_if_a_setting_changed_that_needs_it(self):
+        def version(**settings):
+            settings = POOL | settings
+            self.deploy(file="".join(f'{name} = "{value}"\n' for name, value in settings.items()))
+            return self.overrides["SettingsVersion"]
+
+        first = version()
+        self.assertEqual(version(), first)
+        # An alarm is no part of a version, and the memory is in its description.
+        self.assertEqual(version(AlarmTopicArn="arn:aws:sns:eu-west-1:1:a", MemorySize="512"), first)
+        changed = [
+            version(UserPoolClientIds="2aaa"),
+            version(PasswordPolicy="profile = 'asvs-5'"),
+            version(OriginSecrets=SECRET),
+            version(OriginSecrets=SECRET[::-1]),
+            version(ChangePasswordUrl="https://app.example.com"),
+        ]
+        self.assertEqual(len({first, *changed}), 6)
 
 
 class Program(unittest.TestCase):

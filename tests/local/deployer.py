@@ -167,8 +167,17 @@ OTHERS = {
     "cloudformation:GetTemplateSummary": STACKS,
     # SAM tags its own stack; `sam deploy --tags` tags ours.
     "cloudformation:TagResource": STACKS,
-    # After a failed creation, the stack must be deleted before another attempt.
-    "cloudformation:DeleteStack": STACKS[:1],
+    # After a failed creation, the stack must be deleted before another attempt; after a failed rollback,
+    # it must be continued. A change set that nobody confirmed stays.
+    **dict.fromkeys(
+        (
+            "cloudformation:CancelUpdateStack",
+            "cloudformation:ContinueUpdateRollback",
+            "cloudformation:DeleteChangeSet",
+            "cloudformation:DeleteStack",
+        ),
+        STACKS[:1],
+    ),
     "s3:AbortMultipartUpload": [f"{BUCKET}/key"],
     "s3:PutObject": [f"{BUCKET}/key"],
     # An HTTP API with an access log: API Gateway developer guide, "Configure logging for HTTP APIs"

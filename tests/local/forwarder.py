@@ -193,6 +193,7 @@ class Forwarder(unittest.TestCase):
         self.stub = Stubber(events)
         self.stub.activate()
         self.addCleanup(self.stub.assert_no_pending_responses)
+        self.enterContext(mock.patch.dict("os.environ", STACK="change-password-production"))
         self.handler = load("Forwarder", events=events)["handler"]
         self.change = next(
             line
@@ -211,7 +212,8 @@ class Forwarder(unittest.TestCase):
         self.assertEqual(entry["DetailType"], "Password Changed")
         self.assertEqual(entry["Time"], self.change["timestamp"])
         names = ("request_id", "timestamp", "sub", "client_id")
-        expected = {"version": 1} | {name: self.change[name] for name in names}
+        expected = {"version": 1, "stack": "change-password-production"}
+        expected |= {name: self.change[name] for name in names}
         self.assertEqual(json.loads(entry["Detail"]), expected)
 
     def test_more_than_ten_changes_are_sent_in_several_calls(self):
@@ -292,10 +294,13 @@ class StartCheck(unittest.TestCase):
         self.assertIn("Runtime exited", log)
         self.assertEqual(self.reported({"statusCode": 404})[0], "Failed")
         self.assertEqual(self.reported({})[0], "Failed")
+        self.assertEqual(self.reported({"errorMessage": ""}, error="Unhandled")[0], "Failed")
+        self.assertEqual(self.reported({"errorMessage": None}, error="Unhandled")[0], "Failed")
 
     def test_a_version_that_cannot_be_invoked_gets_no_traffic(self):
         denied = {"Error": {"Code": "AccessDeniedException", "Message": "denied"}}
         self.assertEqual(self.reported(failure=ClientError(denied, "Invoke"))[0], "Failed")
+        self.assertEqual(self.reported(failure=TimeoutError())[0], "Failed")
 
     def test_its_name_is_one_that_codedeploy_may_invoke(self):
         name = TEMPLATE["Resources"]["StartCheck"]["Properties"]["FunctionName"]["Fn::Sub"]
@@ -324,15 +329,30 @@ class Template(unittest.TestCase):
         # These are not part of a version; a change of the processor comes with other code.
         others = {"Architectures", "DeploymentPreference", "ReservedConcurrentExecutions"}
         settings = {k: v for k, v in function.items() if k not in others | {"VersionDescription"}}
-        # One is secret and the other too long for a description, so SettingsVersion stands for both.
-        expected = parameters(settings) - {"OriginSecrets", "PasswordPolicy"} | {"SettingsVersion"}
-        self.assertEqual(parameters(description), expected)
+        all_parameters = TEMPLATE["Parameters"]
+        by_version = {n for n, p in all_parameters.items() if "Change SettingsVersion" in p["Description"]}
+        self.assertEqual(parameters(settings) - by_version - {"SettingsVersion"}, parameters(description) - {"SettingsVersion"})
+        # A new SettingsVersion alone would publish nothing either, if it did not change the function.
+        self.assertIn("${SettingsVersion}", settings["Description"]["Fn::Sub"])
+
+    def test_the_description_of_a_version_has_at_most_256_characters(self):
+        description = TEMPLATE["Resources"]["ChangePassword"]["Properties"]["VersionDescription"]
+        separator, parts = description["Fn::Join"]
+        # The API reference of Cognito: a pool's id has at most 55 characters.
+        longest = {"SettingsVersion": 64, "UserPoolId": 55}
+        total = len(separator) * (len(parts) - 1)
+        for part in parts:
+            parameter = TEMPLATE["Parameters"][part["Ref"]]
+            values = map(str, parameter.get("AllowedValues", [parameter.get("MaxValue")]))
+            total += longest.get(part["Ref"]) or max(map(len, values))
+        self.assertLessEqual(total, 256)
 
     def test_every_setting_except_those_for_development_is_a_parameter(self):
         source = (stack.ROOT / "src" / "config.rs").read_text().split("#[cfg(test)]")[0]
         known = set(re.findall(r'(?:get|switch|milliseconds)\(\s*"([A-Z_]+)"', source))
+        known |= set(re.findall(r'"(AWS_ENDPOINT_URL_\w+)"', source))
         self.assertIn("PASSWORD_POLICY", known)
-        # Lambda sets the first three. An endpoint other than AWS's is for development and tests.
+        # Lambda sets the first three. The last one is for development.
         others = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_LAMBDA_FUNCTION_NAME"}
         others |= {"ALLOW_INSECURE_ENDPOINT"}
         function = TEMPLATE["Resources"]["ChangePassword"]["Properties"]

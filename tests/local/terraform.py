@@ -251,7 +251,7 @@ class Function(unittest.TestCase):
         cls.properties = cls.template["ChangePassword"]["Properties"]
 
     def test_the_function_has_the_same_properties(self):
-        names = ("Description", "Handler", "Runtime", "Architectures", "MemorySize", "Timeout")
+        names = ("Handler", "Runtime", "Architectures", "MemorySize", "Timeout")
         for name in names:
             expected = translated(self.properties[name])
             self.assertEqual(FUNCTION[snake(name)], expected, name)
@@ -479,6 +479,7 @@ class Program(unittest.TestCase):
         "token_issuer": "http://issuer.example.com",
         "token_audiences": ["https://a.example,https://b.example"],
         "change_password_url": "http://app.example.com",
+        "cognito_endpoint": "http://cognito.example.com",
         "architecture": "x86",
         "memory_size": 127,
         "layer_arns": ["arn:aws:lambda:eu-west-1:123456789012:layer:settings"],

@@ -85,12 +85,16 @@ class UserMail(unittest.TestCase):
         names = {"QueueUrl": url, "AttributeNames": ["QueueArn"]}
         queue = queues.get_queue_attributes(**names)["Attributes"]["QueueArn"]
         pattern = STACK.properties("UserMailPasswordChanged")["EventPattern"]
-        events.put_rule(Name="rule", EventPattern=json.dumps(pattern))
+        # Two stacks: the rule must not deliver the other one's event.
+        pattern = json.dumps(pattern).replace(json.dumps({"Ref": "AWS::StackName"}), '"this-stack"')
+        events.put_rule(Name="rule", EventPattern=pattern)
         events.put_targets(Rule="rule", Targets=[{"Id": "queue", "Arn": queue}])
         other = {"Source": "other", "DetailType": "Password Changed", "Detail": "{}"}
         events.put_events(Entries=[other])
         handler = forwarder.load("Forwarder", events=events)["handler"]
-        handler(forwarder.batch([self.change | {"sub": sub}]), None)
+        for name in ("other-stack", "this-stack"):
+            with mock.patch.dict("os.environ", STACK=name):
+                handler(forwarder.batch([self.change | {"sub": sub}]), None)
         [message] = queues.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
         return json.loads(message["Body"])
 
@@ -129,6 +133,10 @@ class UserMail(unittest.TestCase):
             "\n"
             f"If you did not change it, contact us immediately: {CONTACT}\n",
         )
+
+    def test_the_time_is_in_utc_whatever_the_offset_of_the_event(self):
+        self.change["timestamp"] = "2026-11-04T23:01:20.502+09:00"
+        self.assertIn("at 14:01 UTC", self.mailed(self.user()).body)
 
     def test_the_mail_is_in_each_language_of_the_messages(self):
         source = (stack.ROOT / "src" / "language.rs").read_text()
