@@ -137,7 +137,7 @@ class Cdk(unittest.TestCase):
         (SCRATCH / f"{name}.zip").write_bytes(b"a zip of any content")
         (SCRATCH / "app.mjs").write_text(APP)
         policy = 'profile = "asvs-5"\n[words]\nbanned = ["contoso"]\n'
-        (SCRATCH / "my-policy.toml").write_text(policy)
+        (SCRATCH / "my-policy.toml").write_text("# Ours\n" + policy)
         modules = SCRATCH / "node_modules"
         modules.unlink(missing_ok=True)
         modules.symlink_to(MODULES)
@@ -152,12 +152,14 @@ class Cdk(unittest.TestCase):
 
         asset = made["Resources"]["ChangePassword"]["Properties"]["Code"]
         self.assertRegex(asset["S3Key"], r"^[0-9a-f]{64}\.zip$")
+        description = made["Resources"]["ChangePassword"]["Properties"]["Description"]["Fn::Sub"]
+        [version] = re.findall(r"[0-9a-f]{64}", description)
         values = {
             "CodeBucket": asset["S3Bucket"],
             "UserPoolId": "eu-west-1_Ab12Cd34E",
             "UserPoolClientIds": ["1example23456789"],
             "PasswordPolicy": policy,
-            "SettingsVersion": "1",
+            "SettingsVersion": version,
             "CorsOrigins": "https://app.example.com",
         }
         expected = copy.deepcopy(template)
@@ -167,8 +169,10 @@ class Cdk(unittest.TestCase):
         for section, added in OF_CDK.items():
             self.assertEqual(made[section].keys() - expected[section].keys(), added)
             expected[section] |= {name: made[section][name] for name in added}
-        # CDK puts the pool's id into Fn::Sub as well.
-        text = json.dumps(substituted(expected, values)).replace("${UserPoolId}", values["UserPoolId"])
+        # CDK inserts values into Fn::Sub as well.
+        text = json.dumps(substituted(expected, values))
+        for name in ("UserPoolId", "SettingsVersion"):
+            text = text.replace(f"${{{name}}}", values[name])
         expected = json.loads(text)
         self.assertEqual(made.keys(), expected.keys())
         for section in made.keys() - {"Resources"}:
