@@ -1,15 +1,15 @@
-"""Deploys the function with AWS SAM, after everything that can be checked without AWS.
+"""Deploys the function with AWS SAM, after checking everything that can be checked without AWS.
 
     make deploy                          # production: the template's defaults
-    make deploy STAGE=trial              # a stack of its own, deployed at once, with a detailed log
-    make deploy POLICY=my-policy.toml    # a password policy of one's own
-    make deploy DRY_RUN=1                # every step but the deployment itself
+    make deploy STAGE=trial              # a separate stack, deployed at once, with a detailed log
+    make deploy POLICY=my-policy.toml    # with your own password policy
+    make deploy DRY_RUN=1                # every step except the deployment itself
 
 It asks for the user pool and its app clients once, and writes them to `deploy-STAGE.toml`. That file
 may set any other parameter of `template.yaml` too. CloudFormation keeps the previous value of each
-parameter that is no longer given.
+parameter that is no longer set.
 
-It exits with 2 where a parameter or the policy is wrong, before anything is built.
+It exits with 2 if a parameter or the policy is wrong, before it builds anything.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Where SAM finds cargo-lambda.
 TOOLS = Path(sys.prefix) / "bin"
 PARAMETERS = yaml_parse((ROOT / "template.yaml").read_text())["Parameters"]
-# What each stage changes of the template's defaults.
+# The values of each stage that differ from the template's defaults.
 STAGES = {
     "production": {},
     "trial": {"DeploymentType": "AllAtOnce", "LogLevel": "DEBUG", "LogRetentionDays": "7"},
@@ -37,7 +37,7 @@ QUESTIONS = {
     "UserPoolId": "User pool id, such as eu-west-1_Ab12Cd34E",
     "UserPoolClientIds": "Ids of the app clients whose tokens are accepted, separated by commas",
 }
-# A new version of the function is published only where its description changes, and these are not in it.
+# A new version of the function is published only if its description changes, which does not contain these.
 UNPUBLISHED = ("PasswordPolicy", "OriginSecrets")
 SUGGESTIONS = """
 # Worth setting in production; template.yaml describes every parameter.
@@ -48,18 +48,18 @@ SUGGESTIONS = """
 
 
 class Refused(Exception):
-    """A setting that cannot be deployed; the text says which one and why."""
+    """A setting cannot be deployed; the message names it and the reason."""
 
 
 def text(value):
-    """A parameter's value as CloudFormation reads it."""
+    """Returns a parameter's value as CloudFormation reads it."""
     if isinstance(value, list):
         return ",".join(map(text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def check(name, value):
-    """Raises `Refused` unless the template accepts this value of this parameter."""
+    """Raises `Refused` unless the template accepts this value for this parameter."""
     parameter = PARAMETERS.get(name)
     if parameter is None:
         raise Refused(f"{name} is no parameter of template.yaml.")
@@ -81,7 +81,7 @@ def check(name, value):
 
 
 def read_parameters(file):
-    """The parameters of a stage's file, as text; none if there is no file."""
+    """Returns the parameters in a stage's file, as text; none if there is no file."""
     if not file.exists():
         return {}
     try:
@@ -108,14 +108,14 @@ def ask(file, known):
     if answers:
         lines = "".join(f"{name} = {json.dumps(answer)}\n" for name, answer in answers.items())
         old = file.read_text() if file.exists() else ""
-        file.touch(mode=0o600)  # It may hold OriginSecrets later.
+        file.touch(mode=0o600)  # It may contain OriginSecrets later.
         file.write_text(lines + (old or SUGGESTIONS))
         print(f"Written to {file.name}, which may set other parameters too.")
     return answers
 
 
 def read_policy(file):
-    """The policy without its comments, which the parameter has no room for."""
+    """Returns the policy without its comments, for which the parameter has no room."""
     try:
         policy = file.read_text()
         lines = [line.rstrip() for line in policy.splitlines()]
@@ -134,13 +134,13 @@ def read_policy(file):
 
 
 def settings_version(parameters):
-    """A text that changes with each parameter that alone would publish no new version."""
+    """Returns a text that changes with each parameter whose change would publish no new version."""
     given = [parameters[name] for name in UNPUBLISHED if name in parameters]
     return hashlib.sha256("\0".join(given).encode()).hexdigest()[:12] if given else None
 
 
 def step(title, *command, **settings):
-    """Runs a command in the foreground, and exits where it fails."""
+    """Runs a command in the foreground, and exits if it fails."""
     print(f"\n== {title}: {' '.join(map(str, command))}", flush=True)
     done = subprocess.run(list(map(str, command)), cwd=ROOT, env=os.environ | settings)
     if done.returncode != 0:
@@ -148,7 +148,7 @@ def step(title, *command, **settings):
 
 
 def lint(policy):
-    """Reads the policy as the function would at its start."""
+    """Reads the policy as the function does when it starts."""
     step(
         "Policy",
         *("cargo", "run", "--quiet", "--locked", "--package", "check-policy", "--", "--lint"),
@@ -158,7 +158,7 @@ def lint(policy):
 
 
 def deploy(stage, parameters, is_dry_run):
-    """Builds the function and deploys it, or stops before that."""
+    """Builds the function and deploys it, or stops before the deployment."""
     sam, region = TOOLS / "sam", parameters["UserPoolId"].split("_")[0]
     architecture = parameters.get("Architecture", PARAMETERS["Architecture"]["Default"])
     step("Build", sam, "build", "--parameter-overrides", f"Architecture={architecture}")
@@ -169,8 +169,8 @@ def deploy(stage, parameters, is_dry_run):
             is_secret = PARAMETERS[name].get("NoEcho")
             print(f"  {name} = {'(a secret)' if is_secret else json.dumps(value)}")
         return
-    # A file, because a policy has more than one line; JSON is YAML too. It is removed afterwards, since
-    # OriginSecrets may be in it.
+    # A file, because a policy has more than one line; JSON is YAML too. It is removed afterwards, because
+    # it may contain OriginSecrets.
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         json.dump(parameters, file)
         file.flush()
