@@ -1,10 +1,10 @@
 """Makes the files of a release: for each processor a zip, two templates and an SBOM, and their checksums.
 
     release.py                     builds everything into target/dist
-    release.py --templates FOLDER  writes the templates alone, which takes no compiler
+    release.py --templates FOLDER  writes only the templates, which needs no compiler
 
-Two builds of one commit with the same tools give the same bytes in any folder: no path of the machine is
-in them, and their times are the commit's. docs/releases.md describes the files.
+Two builds of one commit with the same tools produce the same bytes in any folder: they contain no path of
+the machine, and their times are the commit's. docs/releases.md describes the files.
 """
 
 import copy
@@ -29,15 +29,15 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "target" / "dist"
 NAME = "change-password"
-# What stands for the checkout in the files.
+# The name of the checkout in the files, instead of its path.
 ANY_ROOT = f"/{NAME}"
 # Lambda's name of each processor, and the compiler's.
 ARCHITECTURES = {"arm64": "aarch64-unknown-linux-gnu", "x86_64": "x86_64-unknown-linux-gnu"}
 VERSION = tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["package"]["version"]
-# The minor version of glibc 2 in the runtime provided.al2023, which is that of Amazon Linux 2023 (its
-# user guide). cargo-lambda links for an older one.
+# The minor version of glibc 2 in the runtime provided.al2023: that of Amazon Linux 2023, according to its
+# user guide. cargo-lambda links for an older one.
 MAX_GLIBC = 34
-# What the release's templates have in place of lines of template.yaml.
+# The lines of template.yaml that differ in the release's templates.
 REPLACED = {
     "CodeUri: .\n": "CodeUri: {zip}\n",
     "CodeUri: user-mail\n": "InlineCode: |\n{user_mail}",
@@ -49,7 +49,7 @@ REPLACED = {
         "The processor that the code is built for."
     ),
 }
-# Where AWS CloudFormation finds the zip, which SAM uploads itself.
+# The location of the zip for AWS CloudFormation. SAM uploads the zip itself.
 CODE_PARAMETERS = {
     "CodeBucket": {
         "Type": "String",
@@ -58,7 +58,7 @@ CODE_PARAMETERS = {
     },
     "CodePrefix": {
         "Type": "String",
-        "Description": "What precedes the zip's file name in its S3 key, such as releases/. Empty for nothing.",
+        "Description": "The part of the S3 key before the zip's file name, such as releases/. Empty for none.",
         "Default": "",
         "AllowedPattern": "([^ ]+/)?",
     },
@@ -66,16 +66,16 @@ CODE_PARAMETERS = {
 
 
 def stem(architecture):
-    """The names of the files for a processor, without their ends.
+    """Returns the name of the files for a processor, without the suffix.
 
-    A zip's name is its S3 key too, and to CloudFormation code is new only under another key. So the
-    version is in it.
+    A zip's name is also its S3 key, and CloudFormation notices new code only under a new key. So the name
+    contains the version.
     """
     return f"{NAME}-{VERSION}-{architecture}"
 
 
 def sam_template(architecture):
-    """template.yaml with the zip beside it as the function's code, as text."""
+    """Returns the text of template.yaml with the zip in the same folder as the function's code."""
     text = (ROOT / "template.yaml").read_text()
     values = {
         "architecture": architecture,
@@ -90,43 +90,43 @@ def sam_template(architecture):
 
 
 def user_mail():
-    """The code of the function that mails users, in ASCII: CloudFormation may return other letters as `?`.
+    """Returns the code that mails users, in ASCII: CloudFormation may return other letters as `?`.
 
-    Inline, it needs no zip of its own. Its texts are string literals, in which an escape is the same letter.
+    Inline, it needs no second zip. Its texts are string literals, in which an escape is the same letter.
     """
     code = (ROOT / "user-mail" / "user_mail.py").read_text()
     return code.encode("ascii", "backslashreplace").decode()
 
 
 def cloudformation_template(architecture):
-    """What SAM makes of the template, with every parameter left to CloudFormation."""
+    """Returns the template as SAM translates it, with every parameter left to CloudFormation."""
     template = yaml_parse(sam_template(architecture))
     template["Parameters"] = CODE_PARAMETERS | template["Parameters"]
     code = {"Bucket": {"Ref": "CodeBucket"}, "Key": {"Fn::Sub": f"${{CodePrefix}}{stem(architecture)}.zip"}}
     template["Resources"]["ChangePassword"]["Properties"]["CodeUri"] = code
 
-    # SAM puts a value in place of a reference wherever it knows one. Without defaults it knows none.
+    # SAM replaces each reference whose value it knows. Without defaults, it knows none.
     without_defaults = copy.deepcopy(template)
     for parameter in without_defaults["Parameters"].values():
         parameter.pop("Default", None)
-    # It warns about a feature toggle that exists only at AWS.
+    # It would warn about a feature toggle that exists only at AWS.
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     session = boto3.Session(region_name="eu-west-1")
     made = Translator({}, Parser(), boto_session=session).translate(without_defaults, {})
     made["Parameters"] = template["Parameters"]
 
-    # SAM knows only the values of DeploymentType by their names in CodeDeploy, not the reference.
+    # SAM adds CodeDeploy's prefix to the values of DeploymentType, but not to a reference.
     resources = made["Resources"]
     group = resources["ChangePasswordDeploymentGroup"]["Properties"]
     if group["DeploymentConfigName"] != {"Ref": "DeploymentType"}:
-        sys.exit("SAM makes something else of DeploymentType than it did.")
+        sys.exit("SAM translates DeploymentType differently than before.")
     group["DeploymentConfigName"] = {"Fn::Sub": "CodeDeployDefault.Lambda${DeploymentType}"}
     made["Resources"] = in_any_partition(resources)
     return made
 
 
 def in_any_partition(value, is_substituted=False):
-    """The value with ${AWS::Partition} in its ARNs: SAM knows the region, and writes its partition."""
+    """Returns the value with ${AWS::Partition} in its ARNs, where SAM wrote the partition of the region."""
     if isinstance(value, dict):
         return {key: in_any_partition(item, key == "Fn::Sub") for key, item in value.items()}
     if isinstance(value, list):
@@ -151,16 +151,16 @@ def write_templates(folder):
 
 
 def run(*command, **environment):
-    """Runs a program in the checkout; its failure is ours."""
+    """Runs a program in the checkout, and exits with its status if it fails."""
     if status := subprocess.run(command, cwd=ROOT, env=os.environ | environment).returncode:
         sys.exit(status)
 
 
 def binary(architecture):
-    """The function, compiled with the list of its crates in it, for scanners of what is deployed."""
+    """Returns the compiled function, which contains the list of its crates for scanners."""
     cargo_home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
-    # The compiler takes the last that matches. The folder of a registry is named after its address,
-    # which is that of a mirror on some machines.
+    # The compiler uses the last prefix that matches. The folder of a registry is named after its address,
+    # which is the address of a mirror on some machines.
     paths = {cargo_home: "/cargo"}
     paths |= dict.fromkeys(sorted(cargo_home.glob("registry/src/*")), "/cargo/registry/src")
     paths[ROOT] = ANY_ROOT
@@ -180,7 +180,7 @@ def binary(architecture):
 
 
 def pack(bootstrap, path, time):
-    """Writes a zip whose bytes depend on nothing but the function and the time."""
+    """Writes a zip whose bytes depend only on the function and the time."""
     entry = zipfile.ZipInfo("bootstrap", time.timetuple()[:6])
     entry.create_system = 3  # Unix, where the upper half of the attributes is the file's mode.
     entry.external_attr = 0o100755 << 16
@@ -194,7 +194,7 @@ def write_sbom(architecture, path):
         *("cargo", "cyclonedx", "--quiet", "--format", "json", "--spec-version", "1.5"),
         *("--target", ARCHITECTURES[architecture], "--describe", "binaries"),
     )
-    # It writes one beside the manifest of each package of the workspace.
+    # It writes one next to the manifest of each package in the workspace.
     text = (ROOT / f"{NAME}_bin.cdx.json").read_text()
     path.write_text(text.replace(f"file://{ROOT}#", f"file://{ANY_ROOT}#"))
     for manifest in [ROOT / "Cargo.toml", *ROOT.glob("*/*/Cargo.toml")]:
@@ -203,7 +203,7 @@ def write_sbom(architecture, path):
 
 
 def main():
-    """Writes the templates alone, or all files of the release."""
+    """Writes only the templates, or all files of the release."""
     if sys.argv[1:2] == ["--templates"]:
         list(write_templates(Path(sys.argv[2])))
         return

@@ -1,7 +1,7 @@
 """Mails users that their password was changed: a consumer of the event `Password Changed`.
 
-It is a function of its own, so that the one that changes passwords needs no permission to look users up.
-Delivery is at least once: a user may get the mail of a change twice. `tests/local/user_mail.py` tests it.
+It is a separate function, so that the function that changes passwords needs no permission to look users up.
+Delivery is at least once: a user may get the mail about a change twice. `tests/local/user_mail.py` tests it.
 """
 
 import os
@@ -12,16 +12,16 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 POOL = os.environ["USER_POOL_ID"]
-# The sender's address, which SES has verified, alone or with its domain.
+# The sender's address. SES has verified the address or its domain.
 SENDER = os.environ["MAIL_FROM"]
-# The address or the page that users turn to if they did not change the password.
+# The address or the page for users who did not change the password.
 CONTACT = os.environ["MAIL_CONTACT"]
 
 cognito = boto3.client("cognito-idp")
 ses = boto3.client("sesv2")
 
-# Subject and text by language (RFC 5646), with the form of address of `src/policy/messages`. The texts have no
-# link but the contact, and neither the user's name nor anything of the request.
+# Subject and text by language (RFC 5646), with the form of address of `src/policy/messages`. The texts
+# contain no link except the contact, and neither the user's name nor data from the request.
 MAILS = {
     "en": (
         "Your password was changed",
@@ -97,15 +97,15 @@ Jeśli nie pochodzi od Ciebie, natychmiast skontaktuj się z nami: {contact}
 
 
 def handler(event, _context):
-    """Mails the user of one change, at the verified address that they have now.
+    """Mails the user of one change, at the address that is verified now.
 
-    A user who is gone or has no verified address is no failure. Failures are raised: Lambda then tries twice
-    more and keeps the event in the queue.
+    It is not a failure if the user no longer exists or has no verified address. After a failure, it raises an
+    exception: Lambda then retries twice and moves the event to the queue.
     """
     change = event["detail"]
-    # A sub is a UUID. Nothing else gets into the filter or into the log.
+    # A sub is a UUID. Nothing else may get into the filter or into the log.
     sub = str(uuid.UUID(change["sub"]))
-    # Without AttributesToGet, with which Cognito fails if the user lacks one of the attributes, such as locale.
+    # Without AttributesToGet: with it, Cognito fails if the user lacks one of the attributes, such as locale.
     users = call(cognito.list_users, UserPoolId=POOL, Filter=f'sub = "{sub}"')["Users"]
     if not users:
         return print(f"{sub} was not mailed: there is no such user.")
@@ -129,23 +129,23 @@ def handler(event, _context):
 
 
 def language(locale):
-    """The language of a locale such as `de-CH` or `de_CH`; English if there is no text in it."""
+    """Returns the language of a locale such as `de-CH` or `de_CH`; English if there is no such text."""
     primary = locale.replace("_", "-").partition("-")[0].lower()
     return primary if primary in MAILS else "en"
 
 
 def utf8(text):
-    """A text as SES takes it, which is ASCII to it without a charset."""
+    """Returns a text in the form of SES, which assumes ASCII if there is no charset."""
     return {"Data": text, "Charset": "UTF-8"}
 
 
 def call(operation, **parameters):
-    """Calls AWS. A failure has the name of AWS's error alone, since SES's messages repeat addresses."""
+    """Calls AWS. A failure contains only the name of AWS's error, because SES's messages repeat addresses."""
     try:
         return operation(**parameters)
     except ClientError as error:
         failure = f"{error.operation_name} failed: {error.response['Error']['Code']}"
     except BotoCoreError as error:
         failure = f"AWS was not reached: {type(error).__name__}"
-    # Outside of the handler above, so that the traceback does not have the original error either.
+    # Outside the handler above, so that the traceback does not contain the original error either.
     raise RuntimeError(failure)

@@ -135,7 +135,7 @@ resource "aws_cloudwatch_metric_alarm" "alarm" {
   ok_actions          = local.alarm_actions
 }
 
-# A read-only replica's answers have the same code and an alarm of their own, so they are subtracted.
+# A read-only replica's answers have the same code and their own alarm, so they are subtracted.
 resource "aws_cloudwatch_metric_alarm" "upstream_unavailable" {
   alarm_name          = "${var.name}-UpstreamUnavailableAlarm"
   alarm_description   = "Cognito, or a breach service that the policy requires, could not be reached three times in five minutes. Nothing was changed, and clients send again. The audit event's cause names the service's fault: name resolution, a connection or a certificate. See AWS Health for Cognito."

@@ -7,8 +7,8 @@ locals {
 
   has_domain = var.domain_name != ""
 
-  # Each route, whether the authorizer stands before it, and its throttle. Cognito's quota bounds the
-  # changes, and the comments of template.yaml have the arithmetic.
+  # Each route, whether it has the authorizer, and its throttle. Cognito's quota limits the changes; the
+  # comments in template.yaml have the arithmetic.
   every_route = {
     "POST /change-password" = {
       signed_in = true

@@ -39,7 +39,7 @@ variable "code_bucket" {
 
 variable "code_key" {
   type        = string
-  description = "The object in code_bucket. Give each build a key of its own: Terraform does not notice a new object under an old key."
+  description = "The object in code_bucket. Give each build a new key: Terraform does not notice a new object under an old key."
   default     = ""
   nullable    = false
 }
@@ -75,7 +75,7 @@ variable "user_pool_client_ids" {
 
 variable "password_policy" {
   type        = string
-  description = "The password policy, in the TOML of password-policy.toml without its comments. It replaces the built-in policy as a whole. Empty for the built-in policy."
+  description = "The password policy in TOML, with the keys of password-policy.toml but without comments. It replaces the built-in policy completely. Empty for the built-in policy."
   default     = ""
   nullable    = false
 
@@ -145,7 +145,7 @@ variable "change_password_url" {
 
 variable "cognito_wire_protocol" {
   type        = bool
-  description = "Whether POST / answers Cognito's own clients, such as the AWS CLI, in Cognito's wire format. Then change_rate_limit and change_burst_limit do not apply: each of the two routes has a rate of 2 and a burst of 3."
+  description = "Whether POST / accepts requests of Cognito's own clients, such as the AWS CLI, in Cognito's wire format. Then change_rate_limit and change_burst_limit do not apply: each of the two routes has a rate of 2 and a burst of 3."
   default     = false
   nullable    = false
 }
@@ -200,7 +200,7 @@ variable "cognito_connect_timeout_ms" {
 
 variable "cognito_call_timeout_ms" {
   type        = number
-  description = "The time limit for each call of Cognito, in milliseconds."
+  description = "The time limit for each call to Cognito, in milliseconds."
   default     = 5000
   nullable    = false
 
@@ -224,21 +224,21 @@ variable "cognito_endpoint" {
 
 variable "use_fips_endpoint" {
   type        = bool
-  description = "Whether Cognito is called at its FIPS endpoint, which AWS has in some regions."
+  description = "Whether to call Cognito at its FIPS endpoint, which exists in some regions."
   default     = false
   nullable    = false
 }
 
 variable "use_dual_stack_endpoint" {
   type        = bool
-  description = "Whether Cognito is called at its dual-stack endpoint (IPv4 and IPv6)."
+  description = "Whether to call Cognito at its dual-stack endpoint (IPv4 and IPv6)."
   default     = false
   nullable    = false
 }
 
 variable "ca_bundle" {
   type        = string
-  description = "The path of a PEM file in a layer of layer_arns, such as /opt/roots.pem: the roots that Cognito's certificate is verified with, instead of Amazon's. Empty for Amazon's."
+  description = "The path of a PEM file in a layer of layer_arns, such as /opt/roots.pem, with the root certificates to trust for Cognito instead of Amazon's. Empty for Amazon's."
   default     = ""
   nullable    = false
 
@@ -255,7 +255,7 @@ variable "ca_bundle" {
 
 variable "user_changes_per_minute" {
   type        = number
-  description = "How many changes of one user are forwarded to Cognito in a minute. Each execution environment counts for itself."
+  description = "The maximum number of changes for one user that are forwarded to Cognito in a minute. Each execution environment counts for itself."
   default     = 10
   nullable    = false
 
@@ -424,7 +424,7 @@ variable "disable_execute_api_endpoint" {
 
 variable "origin_secrets" {
   type        = list(string)
-  description = "The secret that a proxy in front of the API adds to each request: 32 to 128 letters, digits, - or _. During a rotation, the old and the new secret. The function returns 404 for a request without it. The state holds it. Empty for no proxy."
+  description = "The secret that a proxy in front of the API adds to each request: 32 to 128 letters, digits, - or _. During a rotation, the old and the new secret. The function returns 404 for a request without it. The state contains it. Empty for no proxy."
   default     = []
   nullable    = false
   sensitive   = true
@@ -437,7 +437,7 @@ variable "origin_secrets" {
 
 variable "subnet_ids" {
   type        = list(string)
-  description = "Private subnets for the function, whose route to the internet is a NAT gateway with a fixed address. Empty to run outside of a VPC."
+  description = "Private subnets for the function. Their route to the internet is a NAT gateway with a fixed address. Empty to run outside a VPC."
   default     = []
   nullable    = false
 
@@ -454,7 +454,7 @@ variable "subnet_ids" {
 
 variable "security_group_ids" {
   type        = list(string)
-  description = "The function's security groups where subnet_ids is given; outgoing port 443 is enough."
+  description = "The function's security groups, if subnet_ids is set; outgoing port 443 is enough."
   default     = []
   nullable    = false
 
