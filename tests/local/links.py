@@ -123,12 +123,18 @@ class Links(unittest.TestCase):
 
 
 class Promises(unittest.TestCase):
-    """What a reader of the documents may rely on."""
+    """Properties of the documents that their readers rely on."""
 
     def test_the_readme_is_short(self):
         self.assertLessEqual(len(read("README.md").splitlines()), MAX_README_LINES)
 
-    def test_the_version_is_the_same_wherever_it_stands(self):
+    def test_each_page_begins_with_its_readers(self):
+        for page in PAGES:
+            if re.fullmatch(r"docs/[^/]+\.md", page):
+                first = read(page).split("\n\n")[1]
+                self.assertRegex(first, "^For ", page)
+
+    def test_the_version_is_the_same_everywhere(self):
         cargo = tomllib.loads(read("Cargo.toml"))["workspace"]["package"]["version"]
         for name, pattern in {
             "openapi.yaml": r"^  version: (\S+)",
