@@ -144,7 +144,7 @@ forwarder: .venv/installed ## Test the code in template.yaml
 	.venv/bin/python tests/local/forwarder.py
 
 deploy-check: .venv/installed ## Test `make deploy` with a stand-in for AWS SAM
-	.venv/bin/python tests/local/deploy.py
+	.venv/bin/python tests/local/make_deploy.py
 
 user-mail: .venv/installed ## Test the mail to users with moto's Cognito, EventBridge and SES
 	.venv/bin/python tests/local/user_mail.py

@@ -88,8 +88,8 @@ def check(name, value):
         )
 
 
-def check_rules(parameters):
-    """Raises `Refused` with the description of the first rule of the template that these break."""
+def broken_rule(parameters):
+    """Returns the text of the first of the template's rules that these parameters break, or None."""
 
     def resolved(value):
         if isinstance(value, list):
@@ -114,7 +114,8 @@ def check_rules(parameters):
         if resolved(rule["RuleCondition"]):
             for assertion in rule["Assertions"]:
                 if not resolved(assertion["Assert"]):
-                    raise Refused(assertion["AssertDescription"])
+                    return assertion["AssertDescription"]
+    return None
 
 
 def read_toml(name, path):
@@ -204,7 +205,8 @@ def read_stage(stage, policy):
     parameters = defaults | STAGES[stage] | known
     for name, value in parameters.items():
         check(name, value)
-    check_rules(parameters)
+    if fault := broken_rule(parameters):
+        raise Refused(fault)
     parameters["SettingsVersion"] = settings_version(parameters)
     if news:
         remember(file, news)

@@ -9,16 +9,13 @@ import json
 import os
 import re
 import subprocess
-import sys
 import unittest
 import zipfile
 from unittest import mock
 
-import stack
-from forwarder import TEMPLATE
-
-sys.path.insert(0, str(stack.ROOT / "tools"))
+import stack  # First: it makes tools/ importable.
 import release
+from forwarder import TEMPLATE
 
 MODULES = stack.ROOT / "target" / "tools" / "cdk" / "node_modules"
 SCRATCH = stack.scratch("cdk")

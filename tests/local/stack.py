@@ -17,6 +17,8 @@ from typing import NamedTuple
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = Path(sys.prefix) / "bin"
+# For the checks of tools/*.py.
+sys.path.append(str(ROOT / "tools"))
 DEBUG = ROOT / "target" / "debug"
 # Gives the function's dependencies the same features as in the tests, so that Cargo compiles them once:
 # see tests/workspace-hack.

@@ -13,10 +13,8 @@ from unittest import mock
 
 from samcli.cli.types import CfnParameterOverridesType
 
-import stack
-
-sys.path.insert(0, str(stack.ROOT / "tools"))
-import deploy  # noqa: E402
+import stack  # First: it makes tools/ importable.
+import deploy
 
 SCRATCH = stack.scratch("deploy")
 POOL = {"UserPoolId": "eu-west-1_Ab12Cd34E", "UserPoolClientIds": "1example23456789"}
