@@ -101,31 +101,42 @@ impl RecentUsers {
         cognito: &Cognito,
         deadline: Instant,
     ) -> (Result<Attributes, Error>, Option<Duration>) {
-        // Without an id, another token could be mistaken for this one, so nothing is cached.
-        let id = proposal.token.id.as_deref().filter(|_| Proposal::needs_attributes(rules));
-        if let Some(attributes) = id.and_then(|id| self.get(id, Instant::now())) {
+        let token = &proposal.token;
+        let key = key(token.user.sub.as_deref(), token.id.as_deref())
+            .filter(|_| Proposal::needs_attributes(rules));
+        if let Some(attributes) = key.as_ref().and_then(|key| self.get(key, Instant::now())) {
             return (Ok(attributes), None);
         }
         let (attributes, latency) = proposal.attributes(rules, cognito, deadline).await;
-        if let (Some(id), Ok(attributes)) = (id, &attributes) {
-            self.keep(id, attributes.clone(), Instant::now());
+        if let (Some(key), Ok(attributes)) = (&key, &attributes) {
+            self.keep(key, attributes.clone(), Instant::now());
         }
         (attributes, latency)
     }
 
-    fn get(&self, id: &str, now: Instant) -> Option<Attributes> {
+    fn get(&self, key: &str, now: Instant) -> Option<Attributes> {
         let users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let recent = users.get(id).filter(|recent| now - recent.since < MAX_AGE)?;
+        let recent = users.get(key).filter(|recent| now - recent.since < MAX_AGE)?;
         Some(recent.attributes.clone())
     }
 
     /// Caches the attributes for a minute, and drops older ones.
-    fn keep(&self, id: &str, attributes: Attributes, now: Instant) {
+    fn keep(&self, key: &str, attributes: Attributes, now: Instant) {
         let mut users = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         users.retain(|_, recent| now - recent.since < MAX_AGE);
         if users.len() < MAX_USERS {
-            users.insert(id.to_owned(), Recent { attributes, since: now });
+            users.insert(key.to_owned(), Recent { attributes, since: now });
         }
+    }
+}
+
+/// The key under which the attributes of a token's user are cached; none if the token has no id.
+///
+/// Only Cognito is known to give each token another `jti`, so the user is part of the key.
+fn key(sub: Option<&str>, jti: Option<&str>) -> Option<String> {
+    match (sub, jti) {
+        (Some(sub), Some(jti)) if !jti.is_empty() => Some(format!("{sub} {jti}")),
+        _ => None,
     }
 }
 
@@ -140,6 +151,15 @@ impl fmt::Debug for RecentUsers {
 mod tests {
     use super::*;
     use crate::policy::PersonalAttribute;
+
+    #[test]
+    fn users_with_the_same_jti_and_tokens_without_one_share_no_attributes() {
+        assert_ne!(key(Some("one"), Some("1")), key(Some("two"), Some("1")));
+        assert_eq!(key(Some("one"), Some("1")), key(Some("one"), Some("1")));
+        for (sub, jti) in [(Some("one"), None), (Some("one"), Some("")), (None, Some("1"))] {
+            assert_eq!(key(sub, jti), None);
+        }
+    }
 
     #[test]
     fn attributes_are_cached_for_a_minute_and_for_a_bounded_number_of_users() {
