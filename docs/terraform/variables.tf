@@ -86,7 +86,7 @@ variable "password_policy" {
 
   validation {
     condition     = var.password_policy == "" || var.password_policy_file == ""
-    error_message = "password_policy and password_policy_file exclude each other."
+    error_message = "password_policy and password_policy_file cannot both be set."
   }
 }
 

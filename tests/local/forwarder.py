@@ -229,7 +229,7 @@ class Forwarder(unittest.TestCase):
         partial = {"FailedEntryCount": 1, "Entries": [refused] + accepted(9)["Entries"]}
         self.answer(partial)
         self.answer(accepted(2))
-        with self.assertRaisesRegex(RuntimeError, "refused 1 events: ThrottlingException"):
+        with self.assertRaisesRegex(RuntimeError, "rejected 1 events: ThrottlingException"):
             self.handler(batch([self.change] * 12), None)
         self.assertEqual([len(call) for call in self.sent], [10, 2])
 
