@@ -230,19 +230,20 @@ def combinations_of(names):
 
 
 def for_linters():
-    """A few combinations: everything off, everything on, and all but one switch on.
+    """A few combinations: everything off, everything on, and halves of the switches.
 
-    So each switch that is on meets each other one on and off, as far as the template accepts it.
+    The halves follow the bits of the switches' numbers, so that of any two switches, each is on while the
+    other is off, as far as the template accepts it.
     """
     yield Stack()
     last = {switch: len(states) - 1 for switch, states in SWITCHES.items()}
     yield Stack(**last)
     yield Stack(**{switch: 1 for switch in SWITCHES})
-    for off in SWITCHES:
-        without = {off}
-        while more := {second for first, second in NEEDS if first in without} - without:
-            without |= more
-        yield Stack(**{switch: state for switch, state in last.items() if switch not in without})
+    for bit, value in itertools.product(range(len(SWITCHES).bit_length()), (0, 1)):
+        on = {switch for number, switch in enumerate(SWITCHES) if number >> bit & 1 == value}
+        while needed := {first for first, second in NEEDS if second in on} - on:
+            on |= needed
+        yield Stack(**{switch: state for switch, state in last.items() if switch in on})
 
 
 def write(folder):
