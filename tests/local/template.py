@@ -232,8 +232,8 @@ def combinations_of(names):
 def for_linters():
     """A few combinations: everything off, everything on, and halves of the switches.
 
-    The halves follow the bits of the switches' numbers, so that of any two switches, each is on while the
-    other is off, as far as the template accepts it.
+    The halves follow the bits of the switches' numbers, so that of nearly any two switches, each is on
+    while the other is off.
     """
     yield Stack()
     last = {switch: len(states) - 1 for switch, states in SWITCHES.items()}
@@ -241,8 +241,9 @@ def for_linters():
     yield Stack(**{switch: 1 for switch in SWITCHES})
     for bit, value in itertools.product(range(len(SWITCHES).bit_length()), (0, 1)):
         on = {switch for number, switch in enumerate(SWITCHES) if number >> bit & 1 == value}
-        while needed := {first for first, second in NEEDS if second in on} - on:
-            on |= needed
+        # A switch that needs another one switches it on, or stays off, in turns.
+        while broken := {pair for pair in NEEDS if pair[1] in on and pair[0] not in on}:
+            on ^= {first if value else second for first, second in broken}
         yield Stack(**{switch: state for switch, state in last.items() if switch in on})
 
 
