@@ -171,7 +171,7 @@ $(SWITCHED)/00.json: template.yaml tests/local/template.py tests/local/forwarder
 
 cfn-lint: $(SWITCHED)/00.json ## Check the templates with CloudFormation's linter
 	.venv/bin/python tools/release.py --templates target/templates
-	.venv/bin/cfn-lint template.yaml $(SWITCHED)/*.json target/templates/*
+	.venv/bin/cfn-lint template.yaml $(SWITCHED)/*.json target/templates/*arm64*
 	.venv/bin/cfn-lint --regions us-east-1 -- $(CLOUDFRONT)
 
 checkov: target/tools/checkov/installed $(SWITCHED)/00.json ## Check the templates for weak security
