@@ -282,14 +282,14 @@ fn recorded(text: &str) -> Cow<'_, str> {
     } else if text.len() <= MAX_TEXT && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         Cow::Borrowed(text)
     } else {
-        text.chars().filter(|&c| !is_deceptive(c)).take(MAX_TEXT).collect()
+        text.chars().filter(|&c| !is_invisible(c)).take(MAX_TEXT).collect()
     }
 }
 
-/// Whether a character is an invisible one: a control character, a format character (Unicode's
+/// Whether a character is invisible: a control character, a format character (Unicode's
 /// category `Cf`, which includes those that set the direction of text), or a line or paragraph
 /// separator.
-fn is_deceptive(c: char) -> bool {
+fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -97,9 +97,7 @@ impl ChangePassword {
         if user.is_some_and(|user| services.exhausted.is_reached(user, Instant::now())) {
             return Report::refused(Error::AttemptLimitExceeded);
         }
-        let selection = Instant::now();
-        let rules = policy.for_groups(&self.proposal.token.user.groups);
-        let selection_time = selection.elapsed();
+        let (rules, selection_time) = timed(|| policy.for_groups(&self.proposal.token.user.groups));
         let Checked { result, mut policy_time, mut cognito_latency } =
             self.check(&rules, services, deadline).await;
         policy_time += selection_time;

@@ -40,7 +40,7 @@ QUESTIONS = {
     "UserPoolId": "User pool id, such as eu-west-1_Ab12Cd34E",
     "UserPoolClientIds": "Ids of the app clients whose tokens are accepted, separated by commas",
 }
-# The key of the stage's file that is no parameter: the path of the policy.
+# The one key of the stage's file that is not a parameter: the path of the policy.
 POLICY = "POLICY"
 SUGGESTIONS = """
 # Worth setting in production; template.yaml describes every parameter.
@@ -55,10 +55,13 @@ class Refused(Exception):
 
 
 def text(value):
-    """A value of the stage's file as CloudFormation reads it."""
+    """Returns a value of the stage's file or of the template as CloudFormation reads it."""
     if isinstance(value, list):
         return ",".join(map(text, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+DEFAULTS = {name: text(parameter.get("Default", "")) for name, parameter in PARAMETERS.items()}
 
 
 def check(name, value):
@@ -119,7 +122,7 @@ def broken_rule(parameters):
 
 
 def read_toml(name, path):
-    """The text of a TOML file and its content."""
+    """Returns the text of a TOML file and its parsed content."""
     try:
         found = path.read_text(encoding="utf-8-sig")
         return found, tomllib.loads(found)
@@ -130,7 +133,7 @@ def read_toml(name, path):
 
 
 def ask(file, known):
-    """Asks for each parameter that the template requires and the stage's file does not set."""
+    """Asks for each required parameter that the stage's file does not set, and returns the answers."""
     missing = {name: question for name, question in QUESTIONS.items() if name not in known}
     if missing and not sys.stdin.isatty():
         raise Refused(f"{file.name} must set {' and '.join(missing)}.")
@@ -159,7 +162,7 @@ def remember(file, settings):
 
 
 def read_policy(path):
-    """The policy without its comments, for which the parameter has no room."""
+    """Returns the policy without its comments, for which the parameter has no room."""
     policy, content = read_toml(POLICY, path)
     if not content:
         raise Refused(f"{POLICY} is {str(path)!r}, which contains no policy.")
@@ -175,14 +178,14 @@ def read_policy(path):
 
 
 def settings_version(parameters):
-    """A text that changes with each parameter for which the template requires another version."""
+    """Returns a text that changes whenever a parameter changes whose description requires it."""
     by_version = [name for name in PARAMETERS if "Change SettingsVersion" in PARAMETERS[name]["Description"]]
     values = [[name, parameters[name]] for name in by_version]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
 def read_stage(stage, policy):
-    """Every parameter of the template for this stage."""
+    """Returns the value of every parameter for this stage, after all checks."""
     file = ROOT / f"deploy-{stage}.toml"
     known = read_toml(file.name, file)[1] if file.exists() else {}
     known = {name: text(value) for name, value in known.items()}
@@ -201,8 +204,7 @@ def read_stage(stage, policy):
         known["PasswordPolicy"] = read_policy(ROOT / policy)
     if "UserPoolClientIds" in known:
         known["UserPoolClientIds"] = known["UserPoolClientIds"].replace(" ", "")
-    defaults = {name: text(parameter.get("Default", "")) for name, parameter in PARAMETERS.items()}
-    parameters = defaults | STAGES[stage] | known
+    parameters = DEFAULTS | STAGES[stage] | known
     for name, value in parameters.items():
         check(name, value)
     if fault := broken_rule(parameters):
@@ -214,8 +216,12 @@ def read_stage(stage, policy):
 
 
 def write_overrides(parameters, file):
-    """Writes the parameters for SAM, and raises `Refused` for one that SAM would read differently."""
-    # JSON is YAML too, except for escaped surrogates and for three characters that YAML takes for line breaks.
+    """Writes the parameters into a file for SAM, and returns SAM's option for it.
+
+    Raises `Refused` for a value that SAM would read differently.
+    """
+    # JSON is also YAML, with two exceptions: YAML reads escaped surrogates as two characters, and treats
+    # three characters as line breaks.
     content = json.dumps(parameters, ensure_ascii=False)
     file.write(re.sub("[\x85\u2028\u2029]", lambda found: f"\\u{ord(found[0]):04x}", content))
     file.flush()
@@ -267,14 +273,14 @@ def deploy(stage, parameters, is_dry_run):
             return
     print(f"\nNothing was deployed. The stack would be change-password-{stage} in {region}, with:")
     for name, value in parameters.items():
-        if value != text(PARAMETERS[name].get("Default", "")):
+        if value != DEFAULTS[name]:
             is_secret = PARAMETERS[name].get("NoEcho")
             print(f"  {name} = {'(a secret)' if is_secret else json.dumps(value, ensure_ascii=False)}")
 
 
 def main():
     """Checks everything, then deploys."""
-    # They end the program by an exception, so that the file with the parameters is removed.
+    # These signals raise an exception, so that the file with the parameters is removed.
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     stage = os.environ.get("STAGE") or "production"

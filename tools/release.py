@@ -109,10 +109,7 @@ def cloudformation_template(architecture):
     without_defaults = copy.deepcopy(template)
     for parameter in without_defaults["Parameters"].values():
         parameter.pop("Default", None)
-    # It would warn about a feature toggle that exists only at AWS.
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)
-    session = boto3.Session(region_name="eu-west-1")
-    made = Translator({}, Parser(), boto_session=session).translate(without_defaults, {})
+    made = translated(without_defaults, {})
     made["Parameters"] = template["Parameters"]
 
     # SAM adds CodeDeploy's prefix to the values of DeploymentType, but not to a reference.
@@ -123,6 +120,14 @@ def cloudformation_template(architecture):
     group["DeploymentConfigName"] = {"Fn::Sub": "CodeDeployDefault.Lambda${DeploymentType}"}
     made["Resources"] = in_any_partition(resources)
     return made
+
+
+def translated(template, values):
+    """Returns the template as SAM translates it with these values of its parameters."""
+    # SAM would warn about a feature toggle that exists only at AWS.
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
+    session = boto3.Session(region_name="eu-west-1")
+    return Translator({}, Parser(), boto_session=session).translate(template, values)
 
 
 def in_any_partition(value, is_substituted=False):

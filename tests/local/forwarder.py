@@ -5,7 +5,6 @@ import copy
 import gzip
 import io
 import json
-import logging
 import re
 import unittest
 from contextlib import redirect_stdout
@@ -16,12 +15,11 @@ import boto3
 import yaml
 from botocore.exceptions import ClientError
 from botocore.stub import Stubber
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+import stack  # First: it makes tools/ importable.
 import audit
-import stack
+import release
 
 TEMPLATE = yaml_parse((stack.ROOT / "template.yaml").read_text())
 RUNBOOK = (stack.ROOT / "docs" / "operations.md").read_text()
@@ -91,18 +89,14 @@ def parameters(value):
 
 
 def transformed(**others):
-    """The resources after SAM's transformation, with these parameters in place of their defaults."""
+    """The resources that SAM generates, with these values of parameters instead of their defaults."""
     template = copy.deepcopy(TEMPLATE)
     # `sam deploy` inserts the location of the uploaded code.
     for function in ("ChangePassword", "UserMail"):
         template["Resources"][function]["Properties"]["CodeUri"] = "s3://bucket/key"
     parameters = TEMPLATE["Parameters"].items()
     values = {name: parameter.get("Default", "") for name, parameter in parameters} | others
-    session = boto3.Session(region_name="eu-west-1")
-    # It warns about a feature toggle that exists only at AWS.
-    logging.getLogger("samtranslator").setLevel(logging.ERROR)
-    translator = Translator({}, Parser(), boto_session=session)
-    return translator.translate(template, values)["Resources"]
+    return release.translated(template, values)["Resources"]
 
 
 def resolved(value, settings):

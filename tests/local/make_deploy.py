@@ -19,7 +19,6 @@ import deploy
 SCRATCH = stack.scratch("deploy")
 POOL = {"UserPoolId": "eu-west-1_Ab12Cd34E", "UserPoolClientIds": "1example23456789"}
 SECRET = "sentinel-" * 4
-DEFAULTS = {name: deploy.text(p.get("Default", "")) for name, p in deploy.PARAMETERS.items()}
 
 
 class Run(unittest.TestCase):
@@ -59,8 +58,8 @@ class Run(unittest.TestCase):
     @property
     def chosen(self):
         """The parameters that CloudFormation gets with other values than the template's defaults."""
-        self.assertEqual(self.overrides.keys(), DEFAULTS.keys())
-        found = {name: value for name, value in self.overrides.items() if value != DEFAULTS[name]}
+        self.assertEqual(self.overrides.keys(), deploy.DEFAULTS.keys())
+        found = {name: value for name, value in self.overrides.items() if value != deploy.DEFAULTS[name]}
         found.pop("SettingsVersion")
         return found
 
@@ -207,8 +206,11 @@ class Run(unittest.TestCase):
         del os.environ["POLICY"]
         self.deploy()
         self.assertEqual(self.overrides["PasswordPolicy"], second.read_text())
-        lines = (self.root / "deploy-production.toml").read_text().splitlines()
+        file = self.root / "deploy-production.toml"
+        lines = file.read_text().splitlines()
         self.assertEqual([line for line in lines if line.startswith("POLICY")], [f'POLICY = "{second}"'])
+        self.deploy(file=file.read_text().replace(f'POLICY = "{second}"', 'POLICY = ""'))
+        self.assertEqual(self.overrides["PasswordPolicy"], "")
 
     def test_a_policy_that_cannot_be_deployed_is_refused(self):
         answers = list(POOL.values())
